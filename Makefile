@@ -1,0 +1,61 @@
+# Every target creates what it needs; the second run finds it there.
+PYTHON ?= python3
+VENV := .venv
+VENV2 := .venv-openai2
+BIN := $(VENV)/bin
+OPENAI3 := openai==3.54.0
+OPENAI2 := openai==2.54.0
+PIP := -m pip --disable-pip-version-check --quiet
+INPUTS := pyproject.toml constraints.txt Makefile
+
+.PHONY: help demo up test check dashboards format clean
+
+help:
+	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
+	@echo "make up          start collector, API and an embedded PostgreSQL, and keep them running"
+	@echo "make test        run the tests"
+	@echo "make check       lint, types and import contracts, as CI does"
+	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
+	@echo "make format      format the code"
+	@echo "make clean       remove the virtual environments and caches"
+
+$(VENV)/.ready: $(INPUTS)
+	@echo "==> creating $(VENV) with Goldseam and its tools (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(PIP) install --upgrade "pip>=25.1"
+	@$(BIN)/python $(PIP) install --constraint constraints.txt --group dev --editable ".[all]" "$(OPENAI3)"
+	@touch $@
+
+$(VENV2)/.ready: $(INPUTS)
+	@echo "==> creating $(VENV2) for the older openai generation (about half a minute, once)"
+	@$(PYTHON) -m venv $(VENV2)
+	@$(VENV2)/bin/python $(PIP) install --upgrade "pip>=25.1"
+	@$(VENV2)/bin/python $(PIP) install --constraint constraints.txt --group app-test --editable ".[otlp]" "$(OPENAI2)"
+	@touch $@
+
+demo: $(VENV)/.ready
+	@$(BIN)/goldseam demo $(ARGS)
+
+up: $(VENV)/.ready
+	@$(BIN)/goldseam up $(ARGS)
+
+test: $(VENV)/.ready $(VENV2)/.ready
+	@echo "==> tests, openai 3 on httpx2"
+	@$(BIN)/python -m pytest $(ARGS)
+	@echo "==> the application side again, openai 2 on httpx"
+	@$(VENV2)/bin/python -m pytest tests/instrumentation tests/recovery tests/errors $(ARGS)
+
+check: $(VENV)/.ready
+	@echo "==> ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@echo "==> mypy" && $(BIN)/mypy
+	@echo "==> import contracts" && $(BIN)/lint-imports
+	@echo "==> dependencies" && $(BIN)/deptry instrumentation recovery collector storage api grafana
+
+dashboards: $(VENV)/.ready
+	@$(BIN)/python -m goldseam.grafana.emit grafana/dashboards
+
+format: $(VENV)/.ready
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) $(VENV2) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,58 @@
+"""The FastAPI application: routes, errors, and one engine from start to stop.
+
+`goldseam api`, `goldseam up` and `goldseam demo` serve it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from goldseam.api import problems
+from goldseam.api.routes import health, logs
+from goldseam.api.settings import ApiSettings, require_loopback
+from goldseam.storage import engine as storage_engine
+from goldseam.storage.roles import Role
+
+PREFIX: Final = "/api/v1/ai"
+
+_LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "testserver")
+"""Without keys, a page elsewhere must not reach us by pointing its own name at loopback."""
+
+ai_logs_router = APIRouter(prefix=PREFIX)
+ai_logs_router.include_router(logs.router)
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """Build the API.
+
+    Raises:
+        OpenBindError: The address is not loopback and there are no keys.
+    """
+    require_loopback(settings.api_host)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.engine = storage_engine.async_engine(
+            settings.database_url,
+            Role.API,
+            statement_timeout_s=settings.api_statement_timeout_s,
+            pool_size=settings.api_pool_size,
+        )
+        yield
+        await app.state.engine.dispose()
+
+    app = FastAPI(
+        title="Goldseam",
+        version=version("goldseam"),
+        summary="What AI calls failed, what mended them, and what it cost.",
+        lifespan=lifespan,
+    )
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK_NAMES))
+    app.include_router(ai_logs_router)
+    app.include_router(health.router)
+    problems.install(app)
+    return app

@@ -1,0 +1,100 @@
+"""Errors as problem details (RFC 9457), rendered in one place.
+
+A `Problem` carries its own status; `install` registers the handlers, also for invalid parameters
+and for a database that is away or slow, so that no client meets a bare 500 or a stack trace.
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from goldseam.storage.errors import StorageError
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+_RETRY_AFTER_S: Final = "1"
+
+
+class Problem(Exception):  # noqa: N818 - the RFC's word
+    """An answer other than success.
+
+    Attributes:
+        status: HTTP status.
+        detail: What went wrong and what to do, for a person.
+        extra: Further members of the problem object.
+    """
+
+    def __init__(self, status: HTTPStatus, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.extra = extra
+
+
+class NotFound(Problem):
+    """There is no such thing here; the same answer is given for another tenant's."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(HTTPStatus.NOT_FOUND, f"There is no {what} here.")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers on `app`."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(DBAPIError, _database)
+    app.add_exception_handler(StorageError, _database)
+
+
+def response(
+    status: HTTPStatus, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
+) -> JSONResponse:
+    """Build a problem response."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
+    return JSONResponse(body | extra, status, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class
+    return response(error.status, error.detail, **error.extra)
+
+
+async def _invalid_parameters(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    parameters = [
+        {
+            "name": ".".join(str(part) for part in fault["loc"][1:]),
+            "in": str(fault["loc"][0]),
+            "reason": fault["msg"],
+        }
+        for fault in error.errors()
+    ]
+    reasons = "; ".join(f"{fault['name']}: {fault['reason']}" for fault in parameters)
+    return response(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"Correct these parameters: {reasons}",
+        invalid_parameters=parameters,
+    )
+
+
+async def _http_exception(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    headers = dict(error.headers) if error.headers else None
+    return response(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+
+
+async def _database(_: Request, error: Exception) -> JSONResponse:
+    """A database that is away or slow is a passing fault; anything else is ours."""
+    if not isinstance(error, OperationalError | InterfaceError | StorageError):
+        raise error
+    return response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database did not answer in time. Try again; narrow the time range if it persists.",
+        headers={"Retry-After": _RETRY_AFTER_S},
+    )

@@ -1,0 +1,146 @@
+"""`/api/v1/ai/logs`: recent calls, one call with its recovery, statistics.
+
+Fixed paths stand before `/{id}`. Lists are bare arrays; the next page is in the `Link` header.
+"""
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldseam.api.deps import Connection
+from goldseam.api.problems import NotFound, Problem
+from goldseam.api.schemas import LogDetail, LogEntry, RecoveryStep, Statistics
+from goldseam.storage import queries
+
+router = APIRouter(prefix="/logs", tags=["logs"])
+
+_PAGE_MAX: Final = 1000
+"""A larger page is better served by an export."""
+
+_HOURS_MAX: Final = 24 * 400
+"""Roll-ups are kept for 13 months."""
+
+_TEXT_MAX: Final = 256
+
+Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
+Text = Annotated[str | None, Query(max_length=_TEXT_MAX)]
+Hours = Annotated[int, Query(ge=1, le=_HOURS_MAX, description="Window that ends now, hours")]
+Since = Annotated[datetime | None, Query(description="Start of the window, inclusive")]
+Until = Annotated[datetime | None, Query(description="End of the window, exclusive")]
+
+
+@router.get("/recent", summary="Recent calls, newest first")
+async def recent(
+    request: Request,
+    response: Response,
+    connection: Connection,
+    *,
+    limit: Annotated[int, Query(ge=1, le=_PAGE_MAX, description="Rows a page")] = 50,
+    module: Text = None,
+    status: Annotated[Status | None, Query()] = None,
+    cursor: Annotated[str | None, Query(max_length=_TEXT_MAX, description="From `Link`")] = None,
+    provider: Text = None,
+    model: Text = None,
+    tenant_id: Text = None,
+    error_code: Text = None,
+    trace_id: Text = None,
+    user_id: Text = None,
+    since: Since = None,
+    until: Until = None,
+    recovered: Annotated[bool | None, Query(description="Mended calls only, or without")] = None,
+) -> list[LogEntry]:
+    """List calls; without `since` those of the last 30 days."""
+    selection = queries.RecentFilter(
+        module=module,
+        status=status,
+        provider=provider,
+        model=model,
+        tenant_id=tenant_id,
+        error_code=error_code,
+        trace_id=trace_id,
+        user_id=user_id,
+        since=_aware(since),
+        until=_aware(until),
+        recovered=recovered,
+        cursor=_decode_cursor(cursor) if cursor else None,
+    )
+    rows = await queries.recent(connection, selection, limit=limit)
+    if len(rows) == limit:
+        page = request.url.include_query_params(cursor=_encode_cursor(rows[-1]))
+        response.headers["Link"] = f'<{page}>; rel="next"'
+    return [LogEntry.model_validate(row) for row in rows]
+
+
+@router.get("/statistics", summary="Counts, rates and times")
+async def statistics(
+    connection: Connection,
+    *,
+    hours: Hours = 24,
+    module: Text = None,
+    since: Since = None,
+    until: Until = None,
+) -> Statistics:
+    """Count the calls of the last `hours`, or of [`since`, `until`)."""
+    end = _aware(until) or datetime.now(UTC)
+    start = _aware(since) or end - timedelta(hours=hours)
+    found = await queries.statistics(connection, since=start, until=end, module=module)
+    return Statistics.model_validate(found)
+
+
+@router.get("/{id}", summary="One call with its recovery steps")
+async def one(
+    connection: Connection,
+    row_id: Annotated[
+        str, Path(alias="id", max_length=_TEXT_MAX, description="Row id, or the caller's own id")
+    ],
+) -> LogDetail:
+    """Show a call; a `request_id` that several calls share gives the newest."""
+    row = await _find(connection, row_id)
+    if row is None:
+        raise NotFound("call with this id")
+    steps = await queries.recovery_steps(connection, row.id)
+    entry = LogEntry.model_validate(row).model_dump()
+    return LogDetail(
+        **entry,
+        recovery=[RecoveryStep.model_validate(step) for step in steps],
+        links={"self": f"/api/v1/ai/logs/{row.id}", "trace": _trace_link(row)},
+    )
+
+
+async def _find(connection: AsyncConnection, text: str) -> Any | None:
+    try:
+        row = await queries.request_by_id(connection, UUID(text))
+    except ValueError:
+        row = None
+    return row or await queries.request_by_request_id(connection, text)
+
+
+def _trace_link(row: Any) -> str:
+    return f"/api/v1/ai/logs/recent?trace_id={row.trace_id}"
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Read a time without an offset as UTC."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _encode_cursor(row: Any) -> str:
+    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
+
+
+def _decode_cursor(cursor: str) -> tuple[datetime, UUID]:
+    try:
+        moment, row_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return datetime.fromisoformat(moment), UUID(row_id)
+    except (ValueError, binascii.Error) as error:
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "`cursor` is not one of ours: take it from the `Link` header of the page before.",
+            invalid_parameters=[{"name": "cursor", "in": "query", "reason": "not a cursor"}],
+        ) from error

@@ -1,0 +1,210 @@
+"""The commands of the server side: `demo`, `up`, `collector`, `api`, `db`.
+
+Each command reads its options, says what it does, and leaves the work to the part that owns it.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from goldseam.api.app import create_app as create_api
+from goldseam.api.settings import ApiSettings, OpenBindError
+from goldseam.cli import demo as demo_command
+from goldseam.cli import run as run_command
+from goldseam.cli import serve, stack
+from goldseam.collector.app import create_app as create_collector
+from goldseam.collector.settings import CollectorSettings
+from goldseam.storage import migrate
+from goldseam.storage.embedded import default_data_dir
+from goldseam.storage.errors import StorageError
+
+app = typer.Typer(
+    name="goldseam",
+    help="Every failed AI call is mended where it can be, and every mend is visible.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+db = typer.Typer(help="The tables: create, update, look.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+console = Console(stderr=True)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", envvar="GOLDSEAM_DATA_DIR", help="Folder of the embedded PostgreSQL."
+    ),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar="GOLDSEAM_DATABASE_URL",
+        help="Your own PostgreSQL, 15 or later, instead of the embedded one.",
+    ),
+]
+RequiredUrl = Annotated[
+    str,
+    typer.Option("--database-url", envvar="GOLDSEAM_DATABASE_URL", help="PostgreSQL to use."),
+]
+ApiPort = Annotated[
+    int, typer.Option("--api-port", envvar="GOLDSEAM_API_PORT", help="Port of the API.")
+]
+OtlpHttpPort = Annotated[
+    int,
+    typer.Option("--otlp-http-port", envvar="GOLDSEAM_OTLP_HTTP_PORT", help="Port for OTLP/HTTP."),
+]
+
+
+@app.command()
+def demo(
+    *,
+    calls: Annotated[int, typer.Option(min=1, max=10_000, help="Calls to make.")] = 200,
+    data_dir: DataDir = None,
+    api_port: ApiPort = stack.API_PORT,
+    otlp_http_port: OtlpHttpPort = stack.OTLP_HTTP_PORT,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Run an ordinary program through bad provider weather and show what was mended."""
+    options = stack.Options(
+        data_dir=data_dir or default_data_dir() / "demo",
+        api_port=api_port,
+        otlp_http_port=otlp_http_port,
+        any_port=True,
+    )
+    with _readable_errors():
+        until = _stop_signal() if keep else None
+        raise typer.Exit(demo_command.demo(options, calls=calls, as_json=as_json, until=until))
+
+
+@app.command()
+def up(
+    *,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    api_port: ApiPort = stack.API_PORT,
+    otlp_http_port: OtlpHttpPort = stack.OTLP_HTTP_PORT,
+) -> None:
+    """Run PostgreSQL, collector and API in one process until interrupted."""
+    options = stack.Options(
+        data_dir=data_dir or default_data_dir(),
+        database_url=database_url,
+        api_port=api_port,
+        otlp_http_port=otlp_http_port,
+    )
+    with _readable_errors():
+        stop = _stop_signal()
+        with stack.running(options, _say) as running:
+            console.print(f"API       {running.api_url}/docs")
+            console.print(f"OTLP/HTTP {running.otlp_url}")
+            console.print("Start a program with:  goldseam run --recovery on -- python app.py")
+            console.print("Stop with Ctrl-C.", style="dim")
+            stop.wait()
+            _say("stopping")
+
+
+@app.command()
+def collector(
+    *,
+    database_url: RequiredUrl,
+    otlp_host: Annotated[
+        str, typer.Option("--otlp-host", envvar="GOLDSEAM_OTLP_HOST", help="Address.")
+    ] = stack.HOST,
+    otlp_http_port: OtlpHttpPort = stack.OTLP_HTTP_PORT,
+) -> None:
+    """Receive OTLP and store it, until interrupted."""
+    with _readable_errors():
+        settings = CollectorSettings(
+            database_url=database_url,
+            otlp_host=otlp_host,
+            otlp_http_port=otlp_http_port,
+        )
+        listener = serve.listen(otlp_host, otlp_http_port, flag="--otlp-http-port")
+        _serve(serve.Service("collector", create_collector(settings), listener))
+
+
+@app.command()
+def api(
+    *,
+    database_url: RequiredUrl,
+    api_host: Annotated[
+        str, typer.Option("--api-host", envvar="GOLDSEAM_API_HOST", help="Address.")
+    ] = stack.HOST,
+    api_port: ApiPort = stack.API_PORT,
+) -> None:
+    """Serve the log API, until interrupted."""
+    with _readable_errors():
+        settings = ApiSettings(
+            database_url=database_url,
+            api_host=api_host,
+            api_port=api_port,
+        )
+        built = create_api(settings)
+        _serve(
+            serve.Service("api", built, serve.listen(api_host, api_port, flag="--api-port")),
+        )
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def run(context: typer.Context) -> None:
+    """Start a Python program with every AI call instrumented: run -- python app.py."""
+    raise typer.Exit(run_command.main(context.args))
+
+
+@db.command()
+def upgrade(*, database_url: RequiredUrl) -> None:
+    """Create the tables, roles and policies, or bring them up to date."""
+    with _readable_errors():
+        migrate.upgrade(database_url)
+        console.print(f"The database is at revision {migrate.current_revision(database_url)}.")
+
+
+@db.command()
+def status(*, database_url: RequiredUrl) -> None:
+    """Say which revision the tables are at."""
+    with _readable_errors():
+        revision = migrate.current_revision(database_url)
+        console.print(f"Revision: {revision or 'none; run `goldseam db upgrade`'}")
+        raise typer.Exit(0 if revision else 1)
+
+
+def _serve(service: serve.Service) -> None:
+    stop = _stop_signal()
+    with serve.running([service]):
+        console.print(f"{service.name} listens on {service.url}; stop with Ctrl-C.")
+        stop.wait()
+        _say("draining")
+
+
+def _stop_signal() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _say(sentence: str) -> None:
+    console.print(f"[dim]{sentence} …[/dim]")
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Turn the errors that a person can mend into one line and exit code 1."""
+    try:
+        yield
+    except (serve.PortInUseError, OpenBindError, StorageError) as error:
+        sys.stderr.write(f"goldseam: {error}\n")
+        raise typer.Exit(1) from error

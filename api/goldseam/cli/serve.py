@@ -1,0 +1,116 @@
+"""Run ASGI applications on sockets that are bound beforehand, in a thread, until told to stop.
+
+`goldseam up`, `collector`, `api` and `demo` use it. Binding first means that a taken port is
+reported in one sentence before anything has been started. Signals stay with the command, which
+stops the services in order.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvicorn
+
+_BACKLOG: Final = 2048
+_START_LIMIT_S: Final = 30
+_DRAIN_LIMIT_S: Final = 10
+"""After this long an open connection no longer holds up the stop; what it sent is not
+acknowledged, so its sender sends it again."""
+
+
+class PortInUseError(RuntimeError):
+    """Port {port} on {host} is in use; choose another one with {flag}."""
+
+    def __init__(self, *, host: str, port: int, flag: str) -> None:
+        super().__init__(f"Port {port} on {host} is in use; choose another one with {flag}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """An ASGI application and the socket it listens on."""
+
+    name: str
+    app: Any
+    listener: socket.socket
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it, without a trailing slash."""
+        host, port = self.listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def listen(host: str, port: int, *, flag: str, or_any: bool = False) -> socket.socket:
+    """Bind a listening socket.
+
+    Args:
+        host: Address to bind.
+        port: Port to bind; 0 takes a free one.
+        flag: The option that sets the port, for the error message.
+        or_any: Take a free port if this one is in use.
+
+    Raises:
+        PortInUseError: The port is taken and `or_any` is false.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        if or_any:
+            return socket.create_server((host, 0), family=family, backlog=_BACKLOG)
+        raise PortInUseError(host=host, port=port, flag=flag) from error
+
+
+@contextlib.contextmanager
+def running(services: Sequence[Service]) -> Iterator[None]:
+    """Serve until the block ends, then drain in order: the first service stops first.
+
+    Raises:
+        RuntimeError: A service did not start; its own message has been logged.
+    """
+    servers = [_server(service) for service in services]
+    threads = [
+        threading.Thread(target=_serve, args=(server, service), name=f"goldseam-{service.name}")
+        for server, service in zip(servers, services, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for server, service, thread in zip(servers, services, threads, strict=True):
+            _wait_until_started(server, service, thread)
+        yield
+    finally:
+        for server, thread in zip(servers, threads, strict=True):
+            server.should_exit = True
+            thread.join()
+
+
+def _server(service: Service) -> uvicorn.Server:
+    config = uvicorn.Config(
+        service.app,
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=_DRAIN_LIMIT_S,
+        server_header=False,
+    )
+    return uvicorn.Server(config)
+
+
+def _serve(server: uvicorn.Server, service: Service) -> None:
+    with contextlib.suppress(SystemExit):  # uvicorn's way to say that the start failed
+        asyncio.run(server.serve(sockets=[service.listener]))
+
+
+def _wait_until_started(server: uvicorn.Server, service: Service, thread: threading.Thread) -> None:
+    waited = threading.Event()
+    for _ in range(_START_LIMIT_S * 100):
+        if server.started:
+            return
+        if not thread.is_alive():
+            break
+        waited.wait(0.01)
+    raise RuntimeError(f"{service.name} did not start; its message is above.")

@@ -1,0 +1,97 @@
+"""PostgreSQL, collector and API in one process, for `goldseam up` and `goldseam demo`."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from goldseam.api.app import create_app as create_api
+from goldseam.api.settings import ApiSettings
+from goldseam.cli import serve
+from goldseam.collector.app import create_app as create_collector
+from goldseam.collector.settings import CollectorSettings
+from goldseam.storage import migrate
+from goldseam.storage.embedded import EmbeddedPostgres
+
+HOST: Final = "127.0.0.1"
+API_PORT: Final = 8000
+OTLP_HTTP_PORT: Final = 4318
+
+Say = Callable[[str], None]
+"""Told what is being done, one short sentence at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What to start and where.
+
+    Attributes:
+        data_dir: Folder of the embedded PostgreSQL.
+        database_url: An existing PostgreSQL instead of the embedded one.
+        api_port: 0 takes a free one.
+        otlp_http_port: 0 takes a free one.
+        any_port: Take a free port where the wanted one is in use.
+    """
+
+    data_dir: Path | None = None
+    database_url: str | None = None
+    api_port: int = API_PORT
+    otlp_http_port: int = OTLP_HTTP_PORT
+    any_port: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The addresses of what runs."""
+
+    api_url: str
+    otlp_url: str
+    database_url: str
+
+
+@contextlib.contextmanager
+def running(options: Options, say: Say) -> Iterator[Stack]:
+    """Start everything, yield its addresses, and stop it in reverse at the end.
+
+    Raises:
+        PortInUseError: A port is taken.
+        EmbeddedPostgresError: The embedded PostgreSQL did not start.
+    """
+    with contextlib.ExitStack() as stack:
+        sockets = _bind(options)
+        for listener in sockets:
+            stack.callback(listener.close)
+        url = options.database_url or stack.enter_context(_embedded(options.data_dir, say))
+        say("creating or updating the tables")
+        migrate.upgrade(url)
+        services = _services(url, *sockets)
+        stack.enter_context(serve.running(services))
+        yield Stack(api_url=services[1].url, otlp_url=services[0].url, database_url=url)
+
+
+def _bind(options: Options) -> tuple[serve.socket.socket, serve.socket.socket]:
+    otlp = serve.listen(
+        HOST, options.otlp_http_port, flag="--otlp-http-port", or_any=options.any_port
+    )
+    try:
+        api = serve.listen(HOST, options.api_port, flag="--api-port", or_any=options.any_port)
+    except serve.PortInUseError:
+        otlp.close()
+        raise
+    return otlp, api
+
+
+@contextlib.contextmanager
+def _embedded(data_dir: Path, say: Say) -> Iterator[str]:
+    say(f"starting PostgreSQL in {data_dir}")
+    with EmbeddedPostgres(data_dir) as server:
+        yield server.url
+
+
+def _services(url: str, otlp: serve.socket.socket, api: serve.socket.socket) -> list[serve.Service]:
+    collector = create_collector(CollectorSettings(database_url=url))
+    return [
+        serve.Service("collector", collector, otlp),
+        serve.Service("api", create_api(ApiSettings(database_url=url)), api),
+    ]

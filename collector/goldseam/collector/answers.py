@@ -1,0 +1,65 @@
+"""Write OTLP's answers in the encoding that the sender used.
+
+Called by `receiver_http`. Bodies are `Export…ServiceResponse` for 200 and `google.rpc.Status` for
+everything else; a sender that speaks neither encoding gets JSON.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from google.protobuf.json_format import (  # type: ignore[import-untyped] # ships no types
+    MessageToJson,
+)
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # ships no types
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from starlette.responses import Response
+
+from goldseam.collector.mapping import Mapped
+from goldseam.collector.refusals import RETRY_AFTER_S, Refusal
+
+PROTOBUF: Final = "application/x-protobuf"
+JSON: Final = "application/json"
+
+
+def stored(mapped: Mapped, refused: Sequence[str], media_type: str) -> Response:
+    """Answer a trace request whose rows are committed.
+
+    Args:
+        mapped: What the request amounted to; its rejected spans are told to the sender.
+        refused: One message for each row that the database refused for good.
+        media_type: Encoding of the request.
+    """
+    response = ExportTraceServiceResponse()
+    if mapped.rejected or refused:
+        reasons = [f"{count} x {reason}" for reason, count in Counter(mapped.rejected).items()]
+        reasons += [f"refused by the database: {message}" for message in dict.fromkeys(refused)]
+        response.partial_success.rejected_spans = len(mapped.rejected) + len(refused)
+        response.partial_success.error_message = "; ".join(reasons)
+    return _answer(response, media_type)
+
+
+def ignored(signal: str, media_type: str) -> Response:
+    """Answer a request of a signal that no table holds."""
+    logs = signal == "logs"
+    message = ExportLogsServiceResponse() if logs else ExportMetricsServiceResponse()
+    return _answer(message, media_type)
+
+
+def refused(refusal: Refusal, media_type: str) -> Response:
+    """Answer a request that is not stored, and say whether to repeat it."""
+    status = Status(code=refusal.rpc_code, message=str(refusal))
+    response = _answer(status, media_type, status_code=refusal.http_status)
+    if refusal.retry:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return response
+
+
+def _answer(message: Any, media_type: str, *, status_code: int = 200) -> Response:
+    if media_type == PROTOBUF:
+        return Response(message.SerializeToString(), status_code, media_type=PROTOBUF)
+    return Response(MessageToJson(message, indent=None), status_code, media_type=JSON)

@@ -1,0 +1,205 @@
+"""The collector as one ASGI application, and the server around it.
+
+`goldseam collector` calls `serve`; `goldseam up` and the tests mount `create_app`. Starting never
+waits for the database: until it is there, senders get 503 and `/readyz` says why. Stopping answers
+everything in flight first.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+
+import psycopg
+import uvicorn
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from goldseam.collector.metrics import Metrics, create_metrics
+from goldseam.collector.queue import IngestQueue
+from goldseam.collector.receiver_http import OtlpHttp
+from goldseam.collector.settings import CollectorSettings
+from goldseam.collector.writer import Writer
+from goldseam.storage import engine, partitions
+from goldseam.storage.errors import NotMigratedError, StorageError
+from goldseam.storage.roles import Role
+
+START_GRACE_S: Final = 5.0
+"""How long starting waits for a first connection, so that a healthy collector's first sender is
+not refused."""
+
+PROBE_TIMEOUT_S: Final = 3.0
+"""Orchestrators give a readiness probe a few seconds."""
+
+STATEMENT_TIMEOUT_S: Final = 30.0
+"""A write takes milliseconds; one that takes this long is stuck behind a lock."""
+
+PARTITION_PERIOD_S: Final = 3_600.0
+DAYS_BEHIND: Final = 7
+"""Spans this late still find their day's partition; older ones go to the default partition."""
+
+DAYS_AHEAD: Final = 3
+"""A weekend without maintenance leaves no day without its partition."""
+
+_log = logging.getLogger(__name__)
+
+
+class UnsafeBindingError(Exception):
+    """The receiver would be open to other machines without keys."""
+
+
+def create_app(settings: CollectorSettings) -> Starlette:
+    """Return the collector; its lifespan starts and stops the writer and the maintenance."""
+    metrics = create_metrics()
+    queue = IngestQueue(max_bytes=settings.queue_bytes)
+    metrics.queue_bytes.set_function(lambda: queue.held_bytes)
+    writer = Writer(
+        queue,
+        connect=partial(_connect_prepared, settings.database_url),
+        max_rows=settings.rows_per_transaction,
+        metrics=metrics,
+        clock=_now,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        writer.start()
+        await asyncio.to_thread(writer.wait_tried, START_GRACE_S)
+        maintenance = asyncio.create_task(_keep_partitions(settings.database_url))
+        try:
+            yield
+        finally:
+            maintenance.cancel()
+            with suppress(asyncio.CancelledError):
+                await maintenance
+            if not await asyncio.to_thread(writer.stop, settings.drain_timeout_s):
+                _log.warning("stopped before everything was written; its senders will repeat it")
+
+    receiver = OtlpHttp(settings, queue=queue, metrics=metrics)
+    probes = _Probes(settings, writer=writer, metrics=metrics)
+    return Starlette(routes=[*receiver.routes(), *probes.routes()], lifespan=lifespan)
+
+
+def serve(settings: CollectorSettings) -> None:
+    """Run the collector until it is told to stop, then answer what is in flight.
+
+    Raises:
+        UnsafeBindingError: The host is reachable from other machines.
+    """
+    if not settings.is_loopback:
+        raise UnsafeBindingError(
+            f"the collector has no keys, so it refuses to listen on {settings.otlp_host}: set "
+            "GOLDSEAM_OTLP_HOST to 127.0.0.1 and put an OpenTelemetry Collector in front of it"
+        )
+    uvicorn.run(
+        create_app(settings),
+        host=settings.otlp_host,
+        port=settings.otlp_http_port,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        lifespan="on",
+        timeout_graceful_shutdown=int(settings.drain_timeout_s),
+    )
+
+
+class _Probes:
+    """What orchestrators and Prometheus ask."""
+
+    def __init__(self, settings: CollectorSettings, *, writer: Writer, metrics: Metrics) -> None:
+        self._settings = settings
+        self._writer = writer
+        self._metrics = metrics
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/healthz", self._healthz),
+            Route("/readyz", self._readyz),
+            Route("/metrics", self._print_metrics),
+        ]
+
+    async def _healthz(self, _: Request) -> Response:
+        if not self._writer.alive:
+            return PlainTextResponse("the writing thread has ended: restart the collector\n", 503)
+        return PlainTextResponse("ok\n")
+
+    async def _readyz(self, _: Request) -> Response:
+        reason = self._writer.away
+        if reason is None:
+            reason = await self._probe()
+        if reason is not None:
+            return PlainTextResponse(f"{reason}\n", 503)
+        return PlainTextResponse("ready\n")
+
+    async def _probe(self) -> str | None:
+        """Return why the database cannot be used, None if it can."""
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                connection = await run_in_threadpool(_connect, self._settings.database_url)
+                await run_in_threadpool(connection.close)
+        except TimeoutError:
+            return f"the database did not answer within {PROBE_TIMEOUT_S} s"
+        except (StorageError, psycopg.Error) as error:
+            return str(error)
+        return None
+
+    async def _print_metrics(self, request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(self._metrics.registry), headers={"Content-Type": content_type})
+
+
+def _connect(url: str) -> psycopg.Connection:
+    """Open the writer's connection to a migrated database.
+
+    Raises:
+        StorageError: The database is away, or lacks the tables.
+    """
+    connection = engine.connect(url, Role.WRITER, statement_timeout_s=STATEMENT_TIMEOUT_S)
+    found = connection.execute("SELECT to_regclass('ai_request_logs')").fetchone()
+    connection.rollback()
+    if found is None or found[0] is None:
+        connection.close()
+        raise NotMigratedError("the database lacks the tables: run `goldseam db upgrade`")
+    return connection
+
+
+def _connect_prepared(url: str) -> psycopg.Connection:
+    """Open the writer's connection, with the partitions that its first rows go to.
+
+    Rows of a day without a partition would have to be moved later, under the eyes of readers.
+
+    Raises:
+        StorageError: The database is away, or lacks the tables.
+    """
+    connection = _connect(url)
+    try:
+        _ensure_partitions(url)
+    except (StorageError, psycopg.Error) as error:
+        _log.warning("no partitions were created, rows go to the default one: %s", error)
+    return connection
+
+
+async def _keep_partitions(url: str) -> None:
+    """Create the daily partitions around today, every hour; the writer did so when it connected."""
+    while True:
+        await asyncio.sleep(PARTITION_PERIOD_S)
+        try:
+            await asyncio.to_thread(_ensure_partitions, url)
+        except (StorageError, psycopg.Error) as error:
+            _log.warning("no partitions were created, next try in an hour: %s", error)
+
+
+def _ensure_partitions(url: str) -> None:
+    today = _now().date()
+    partitions.ensure(url, today - timedelta(days=DAYS_BEHIND), today + timedelta(days=DAYS_AHEAD))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

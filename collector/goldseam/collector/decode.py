@@ -1,0 +1,115 @@
+"""OTLP bytes in, plain `Span` values out.
+
+Called by the receivers. Tolerant: what a single span lacks or gets wrong becomes an empty value,
+for `mapping` to judge; only a body that is no OTLP request at all raises `DecodeError`.
+"""
+
+import base64
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from google.protobuf.message import (  # type: ignore[import-untyped] # ships no types
+    DecodeError as ProtobufError,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from goldseam.collector.refusals import DecodeError
+from goldseam.collector.spans import Event, Span, Value, clean
+
+MAX_DEPTH: Final = 32
+"""Levels of lists and maps that are read; anything below is None. Real telemetry has two or
+three."""
+
+MAX_EVENTS: Final = 1_000
+"""Events that are read of one span: the first and the last half of this number. One dialect
+sends an event for each streamed chunk; what matters stands at either end."""
+
+
+def decode_protobuf(body: bytes) -> list[Span]:
+    """Return the spans of a binary `ExportTraceServiceRequest`.
+
+    Raises:
+        DecodeError: The bytes are no such message.
+    """
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except ProtobufError as error:
+        raise DecodeError(f"the body is no OTLP trace request in protobuf: {error}") from error
+    return [
+        _span(span, resource, clean(scope.scope.name), clean(scope.scope.version))
+        for group in request.resource_spans
+        for resource in (_attributes(group.resource.attributes),)
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+
+
+def _span(
+    span: trace_pb2.Span, resource: dict[str, Value], scope_name: str, scope_version: str
+) -> Span:
+    return Span(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_span_id=span.parent_span_id.hex(),
+        name=clean(span.name),
+        kind=span.kind,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        attributes=_attributes(span.attributes),
+        events=tuple(_event(event) for event in both_ends(span.events)),
+        status_code=span.status.code,
+        status_message=clean(span.status.message),
+        scope_name=scope_name,
+        scope_version=scope_version,
+        resource=resource,
+        dropped_attributes=span.dropped_attributes_count,
+    )
+
+
+def _event(event: trace_pb2.Span.Event) -> Event:
+    return Event(
+        name=clean(event.name),
+        time_ns=event.time_unix_nano,
+        attributes=_attributes(event.attributes),
+    )
+
+
+def both_ends(events: Sequence[trace_pb2.Span.Event]) -> Iterator[trace_pb2.Span.Event]:
+    """Yield the first and the last events of a span that has more than `MAX_EVENTS`."""
+    half = MAX_EVENTS // 2
+    if len(events) <= MAX_EVENTS:
+        yield from events
+        return
+    yield from events[:half]
+    yield from events[-half:]
+
+
+def _attributes(pairs: Iterable[KeyValue], depth: int = 0) -> dict[str, Value]:
+    return {clean(pair.key): _value(pair.value, depth) for pair in pairs}
+
+
+def _value(value: AnyValue, depth: int) -> Value:  # noqa: PLR0911 - one return a type
+    match value.WhichOneof("value"):
+        case "string_value":
+            return clean(value.string_value)
+        case "int_value":
+            return value.int_value
+        case "bool_value":
+            return value.bool_value
+        case "double_value":
+            return finite(value.double_value)
+        case "bytes_value":
+            return base64.b64encode(value.bytes_value).decode()
+        case "array_value" if depth < MAX_DEPTH:
+            return [_value(item, depth + 1) for item in value.array_value.values]
+        case "kvlist_value" if depth < MAX_DEPTH:
+            return _attributes(value.kvlist_value.values, depth + 1)
+    return None
+
+
+def finite(number: float) -> float | None:
+    """Return `number`, or None for NaN and the infinities, which JSON in PostgreSQL refuses."""
+    return number if math.isfinite(number) else None

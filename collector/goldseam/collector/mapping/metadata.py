@@ -1,0 +1,128 @@
+"""The two JSON columns: a whitelist of facts, never content, headers or tool arguments."""
+
+import json
+from collections import Counter
+from typing import Any, Final
+
+from goldseam.collector.mapping.outcome import Outcome
+from goldseam.collector.mapping.reading import Reading
+from goldseam.collector.spans import Span, Value
+
+METADATA_CUT: Final = "metadata_cut"
+
+MAX_METADATA_BYTES: Final = 16 * 1024
+MAX_VALUE: Final = 1_024
+"""Longer texts inside the metadata are cut: they are identifiers, not documents."""
+
+MAX_LISTED: Final = 128
+"""Tool names and finish reasons that are kept."""
+
+_REQUEST_ATTRIBUTES: Final = ("server.address", "server.port", "openai.api.type")
+_RESOURCE_PREFIXES: Final = ("service.", "telemetry.sdk.")
+_ENVIRONMENT: Final = "deployment.environment.name"
+_SAMPLING_PREFIX: Final = "gen_ai.request."
+_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+_RESPONSE_ATTRIBUTES: Final = (
+    "gen_ai.response.id",
+    "gen_ai.openai.response.service_tier",
+    "openai.response.service_tier",
+    "gen_ai.openai.response.system_fingerprint",
+    "openai.response.system_fingerprint",
+)
+
+
+def request_metadata(reading: Reading) -> dict[str, Any]:
+    """Return what is known of a request besides its columns, at most 16 KiB of JSON."""
+    span = reading.span
+    found: dict[str, Any] = {"scope": span.scope_name or None, "scope_version": span.scope_version}
+    found |= {name: span.attributes.get(name) for name in _REQUEST_ATTRIBUTES}
+    found |= _sampling(span)
+    found |= {
+        name: value
+        for name, value in span.resource.items()
+        if name.startswith(_RESOURCE_PREFIXES) or name == _ENVIRONMENT
+    }
+    found["dropped_attributes_count"] = span.dropped_attributes or None
+    found["tools"] = _tool_names(span.attributes.get("gen_ai.tool.definitions"))
+    return fitted(found, reading.flaws)
+
+
+def response_metadata(
+    reading: Reading,
+    outcome: Outcome,
+    *,
+    finish_reasons: list[str],
+    is_stream: bool,
+    clock_skew: bool,
+) -> dict[str, Any]:
+    """Return what is known of a response besides its columns, at most 16 KiB of JSON.
+
+    Flags are present only where they are true.
+    """
+    attributes = reading.span.attributes
+    succeeded = outcome.status == "success"
+    found: dict[str, Any] = {name: attributes.get(name) for name in _RESPONSE_ATTRIBUTES}
+    found["finish_reasons"] = finish_reasons[:MAX_LISTED]
+    found["no_response_evidence"] = (succeeded and not outcome.responded) or None
+    found["incomplete_stream"] = (succeeded and is_stream and not finish_reasons) or None
+    found["clock_skew"] = clock_skew or None
+    return fitted(found, reading.flaws)
+
+
+def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
+    """Return the present entries in their order, without those that no longer fit."""
+    kept: dict[str, Any] = {}
+    room_bytes = MAX_METADATA_BYTES - len("{}")
+    for key, value in found.items():
+        if value in (None, "", []):
+            continue
+        entry = {key[:MAX_VALUE]: _short(value)}
+        entry_bytes = len(json.dumps(entry))  # escapes all but ASCII, so characters are bytes
+        if entry_bytes > room_bytes:
+            flaws[METADATA_CUT] += 1
+            continue
+        kept |= entry
+        room_bytes -= entry_bytes
+    return kept
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:MAX_VALUE]
+    if isinstance(value, list):
+        return [_short(item) for item in value if isinstance(item, str)][:MAX_LISTED]
+    return None if isinstance(value, dict) else value
+
+
+def _sampling(span: Span) -> dict[str, Any]:
+    """Return the numeric request parameters, and of the stop sequences how many there are."""
+    found: dict[str, Any] = {
+        name: value
+        for name, value in span.attributes.items()
+        if name.startswith(_SAMPLING_PREFIX)
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    }
+    stops = span.attributes.get(_STOP_SEQUENCES)
+    if isinstance(stops, list):
+        found[f"{_STOP_SEQUENCES}.count"] = len(stops)
+    return found
+
+
+def _tool_names(definitions: Value) -> list[str]:
+    if isinstance(definitions, str) and len(definitions) <= MAX_METADATA_BYTES:
+        try:
+            definitions = json.loads(definitions)
+        except (ValueError, RecursionError):
+            return []
+    if not isinstance(definitions, list):
+        return []
+    return [name for item in definitions if isinstance(name := _tool_name(item), str)]
+
+
+def _tool_name(definition: Value) -> Value:
+    if not isinstance(definition, dict):
+        return None
+    function = definition.get("function")
+    inner = function.get("name") if isinstance(function, dict) else None
+    return definition.get("name", inner)

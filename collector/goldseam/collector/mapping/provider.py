@@ -1,0 +1,36 @@
+"""One name for each provider, whatever a dialect calls it."""
+
+from typing import Final
+
+UNKNOWN: Final = "unknown"
+MAX_PROVIDER: Final = 64
+
+_NAMES: Final = {
+    alias: name
+    for name, aliases in {
+        "openai": ("openaichat",),
+        "azure.ai.openai": (
+            "azure", "az.ai.openai", "azure.openai", "azure_openai", "azure-openai",
+        ),
+        "azure.ai.inference": ("az.ai.inference", "azure_ai"),
+        "gcp.gemini": ("gemini", "google", "google_genai", "google.generative-ai"),
+        "gcp.vertex_ai": ("vertex_ai", "google.vertex", "vertexai"),
+        "aws.bedrock": ("bedrock", "aws_bedrock", "amazon-bedrock", "aws"),
+        "mistral_ai": ("mistral", "mistralai"),
+        "x_ai": ("xai", "x.ai"),
+        "ibm.watsonx.ai": ("watsonx",),
+        "moonshot_ai": ("moonshot",),
+    }.items()
+    for alias in aliases
+}  # fmt: skip
+
+_API_SUFFIXES: Final = (".chat", ".responses", ".embedding", ".completion", ".messages", ".image")
+"""Some dialects append the part of the API that was called."""
+
+
+def normalise(provider: str) -> str:
+    """Return the name that the tables use for `provider`; an unknown name stays as it is."""
+    name = provider.strip().lower()
+    for suffix in _API_SUFFIXES:
+        name = name.removesuffix(suffix)
+    return _NAMES.get(name, name)[:MAX_PROVIDER] or UNKNOWN

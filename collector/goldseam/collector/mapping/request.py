@@ -1,0 +1,237 @@
+"""One AI request span, or the pending span that announces it, becomes one row."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from goldseam.collector.dialects import recognise
+from goldseam.collector.mapping.content import measure
+from goldseam.collector.mapping.metadata import request_metadata, response_metadata
+from goldseam.collector.mapping.outcome import first_error, outcome_of, pattern_of
+from goldseam.collector.mapping.provider import MAX_PROVIDER, UNKNOWN, normalise
+from goldseam.collector.mapping.reading import BAD_VALUE, Reading
+from goldseam.collector.mapping.verdict import operation_of
+from goldseam.collector.spans import Span
+from goldseam.semconv import log_id
+from goldseam.storage.records import PatternRecord, RequestRecord
+
+DEFAULT_TENANT: Final = "default"
+
+MAX_ID: Final = 128
+"""Characters of tenant, module, user and correlation ids."""
+
+MAX_NAME: Final = 256
+"""Characters of model, task and service names."""
+
+MAX_WORD: Final = 32
+"""Characters of values from a closed set."""
+
+MAX_FEEDBACK: Final = 2_000
+
+_SHA256_HEX: Final = 64
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NS_PER_MS: Final = 1_000_000
+_NS_PER_US: Final = 1_000
+_MS_PER_S: Final = 1_000
+_NO_PARENT: Final = "0" * 16
+
+
+def final_record(span: Span, flaws: Counter[str]) -> tuple[RequestRecord, PatternRecord | None]:
+    """Return the row of a finished request, and the pattern of its first error."""
+    reading = Reading(span, flaws)
+    shared = _known_at_start(reading, span_id=span.span_id, parent_id=span.parent_span_id)
+    finish_reasons = reading.words("finish_reasons")
+    outcome = outcome_of(reading, finish_reasons)
+    is_stream = bool(reading.flag("is_stream")) or reading.has("ttfc_s")
+    duration_ms, clock_skew = _duration(reading)
+    error = first_error(span, outcome)
+    pattern = None
+    if error is not None:
+        pattern = pattern_of(
+            error, provider=shared["provider_requested"], tenant_id=shared["tenant_id"]
+        )
+    record = RequestRecord(
+        **shared,
+        **_tokens(reading),
+        **_recovery(reading),
+        status=outcome.status,
+        provider_used=_provider(reading, "provider_used"),
+        provider_model=reading.text("provider_model", limit=MAX_NAME),
+        response_length=_measured(reading, "response_length", "output_text")[0],
+        processing_time_ms=duration_ms,
+        ttfc_ms=_ms(reading.number("ttfc_s")),
+        is_stream=is_stream,
+        error_code=outcome.error_code,
+        error_message=outcome.error_message,
+        http_status=outcome.http_status,
+        first_error_code=error.code if error else None,
+        error_pattern=pattern.error_pattern if pattern else None,
+        response_metadata=response_metadata(
+            reading,
+            outcome,
+            finish_reasons=finish_reasons,
+            is_stream=is_stream,
+            clock_skew=clock_skew,
+        ),
+    )
+    return record, pattern
+
+
+def pending_record(span: Span, flaws: Counter[str]) -> RequestRecord:
+    """Return the row of a request that has started: the key is that of the span to come."""
+    reading = Reading(span, flaws)
+    parent_id = reading.text("pending_parent_id", limit=MAX_ID) or ""
+    shared = _known_at_start(reading, span_id=span.parent_span_id, parent_id=parent_id.lower())
+    return RequestRecord(
+        **shared,
+        status="pending",
+        provider_used=shared["provider_requested"],
+        is_stream=bool(reading.flag("is_stream")),
+    )
+
+
+def row_id(span: Span, span_id: str) -> UUID:
+    """Return the row id of the span `span_id` that started when `span` did, in its trace."""
+    return log_id(span.start_ns, int(span.trace_id, 16), int(span_id, 16))
+
+
+def parent_of(span_id: str) -> str | None:
+    """Return `span_id` if it can be one, None for a root."""
+    valid = len(span_id) == len(_NO_PARENT) and _HEX_DIGITS.issuperset(span_id)
+    return span_id if valid and span_id != _NO_PARENT else None
+
+
+def started_at(span: Span) -> datetime:
+    """Return the start of a span, in UTC; finer than microseconds is cut off."""
+    return _EPOCH + timedelta(microseconds=span.start_ns // _NS_PER_US)
+
+
+def elapsed_ms(span: Span) -> float | None:
+    """Return how long a span took, None if its clock stood still or ran backwards."""
+    if not span.start_ns or not span.end_ns or span.end_ns < span.start_ns:
+        return None
+    return (span.end_ns - span.start_ns) / _NS_PER_MS
+
+
+def tenant_of(reading: Reading) -> str:
+    """Return the tenant that a span claims."""
+    return reading.text("tenant_id", limit=MAX_ID) or DEFAULT_TENANT
+
+
+def _known_at_start(reading: Reading, *, span_id: str, parent_id: str) -> dict[str, Any]:
+    """Return the columns that a pending span can fill as well as the final one.
+
+    Args:
+        reading: The span.
+        span_id: The request's span id.
+        parent_id: The request's parent, "" or zeros for a root.
+    """
+    span = reading.span
+    operation = operation_of(span)
+    row = row_id(span, span_id)
+    prompt_length, prompt_sha256 = _measured(reading, "prompt_length", "input_text")
+    return {
+        "tenant_id": tenant_of(reading),
+        "created_at": started_at(span),
+        "id": row,
+        "request_id": reading.text("request_id", limit=MAX_ID) or str(row),
+        "trace_id": span.trace_id,
+        "span_id": span_id,
+        "parent_span_id": parent_of(parent_id),
+        "module": reading.text("module", limit=MAX_ID) or UNKNOWN,
+        "user_id": reading.text("user_id", limit=MAX_ID),
+        "task": reading.text("task", limit=MAX_NAME) or operation,
+        "operation": reading.cut(operation or UNKNOWN, limit=MAX_NAME),
+        "prompt_sha256": _sent_hash(reading) or prompt_sha256,
+        "prompt_length": prompt_length,
+        "model_requested": reading.text("model_requested", limit=MAX_NAME),
+        "provider_requested": _provider(reading, "provider_requested"),
+        "conversation_id": reading.text("conversation_id", limit=MAX_NAME),
+        "service_name": reading.text("service_name", limit=MAX_NAME),
+        "dialect": recognise(span.scope_name),
+        "request_metadata": request_metadata(reading),
+    }
+
+
+def _tokens(reading: Reading) -> dict[str, Any]:
+    used = reading.count("tokens_used")
+    got, gave = reading.count("input_tokens"), reading.count("output_tokens")
+    if used is None and (got is not None or gave is not None):
+        used = (got or 0) + (gave or 0)
+    return {
+        "input_tokens": got,
+        "output_tokens": gave,
+        "cache_read_tokens": reading.count("cache_read_tokens"),
+        "cache_write_tokens": reading.count("cache_write_tokens"),
+        "reasoning_tokens": reading.count("reasoning_tokens"),
+        "tokens_used": used,
+        "cost_usd": _cost(reading, used),
+    }
+
+
+def _cost(reading: Reading, tokens_used: int | None) -> float | None:
+    """Return the cost in US dollars; 0 for a call that used tokens means that no price is known."""
+    currency = reading.text("cost_currency", limit=MAX_WORD) or "USD"
+    cost = reading.number("cost_usd") if currency.upper() == "USD" else None
+    return None if cost == 0 and tokens_used else cost
+
+
+def _recovery(reading: Reading) -> dict[str, Any]:
+    return {
+        "retry_count": reading.count("retry_count") or 0,
+        "recovery_outcome": reading.text("recovery_outcome", limit=MAX_WORD),
+        "recovery_strategy": reading.text("recovery_strategy", limit=MAX_WORD),
+        "recovery_steps": reading.count("recovery_steps"),
+        "recovery_time_ms": _ms(reading.number("recovery_time_s")),
+        "recovery_wait_ms": _ms(reading.number("recovery_wait_s")),
+        "degraded": bool(reading.flag("degraded")),
+        "cache_hit": bool(reading.flag("cache_hit")),
+        "correction_id": reading.text("correction_id", limit=MAX_ID),
+        "confidence_score": _share(reading),
+        "user_feedback": reading.text("user_feedback", limit=MAX_FEEDBACK),
+    }
+
+
+def _share(reading: Reading) -> float | None:
+    score = reading.number("confidence_score")
+    return score if score is not None and score <= 1 else None
+
+
+def _provider(reading: Reading, column: str) -> str:
+    return normalise(reading.text(column, limit=MAX_PROVIDER) or UNKNOWN)
+
+
+def _measured(
+    reading: Reading, length_column: str, text_column: str
+) -> tuple[int | None, str | None]:
+    """Return length and hash of a text: the sent length, else measured where content was sent."""
+    own = next((m for value in reading.values(text_column) if (m := measure(value))), None)
+    length = reading.count(length_column)
+    if own is None:
+        return length, None
+    return (own.length if length is None else length), own.sha256
+
+
+def _sent_hash(reading: Reading) -> str | None:
+    digest = reading.text("prompt_sha256", limit=MAX_ID)
+    if digest is None:
+        return None
+    digest = digest.lower()
+    if len(digest) == _SHA256_HEX and _HEX_DIGITS.issuperset(digest):
+        return digest
+    reading.flaws[BAD_VALUE] += 1
+    return None
+
+
+def _duration(reading: Reading) -> tuple[float, bool]:
+    """Return the duration in ms, and whether the span's clock cannot be trusted."""
+    elapsed = elapsed_ms(reading.span)
+    if elapsed is None:
+        return _ms(reading.number("duration_s")) or 0.0, True
+    return elapsed, elapsed > timedelta(days=1) / timedelta(milliseconds=1)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * _MS_PER_S

@@ -1,0 +1,123 @@
+"""What waits for the database, bounded in bytes.
+
+Receivers put, the writer takes. Backpressure is one exception: `QueueFull`, or whatever the queue
+was shut with while the database is away; both are refusals that the sender repeats. Nothing ever
+waits for room.
+"""
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Condition
+
+from goldseam.collector.refusals import QueueFull, Unavailable
+from goldseam.storage.records import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The rows of one batch are committed, but for those that the database refused for good.
+
+    Attributes:
+        refused: One message for each row that was refused.
+    """
+
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One batch on its way, and the promise that its sender waits for."""
+
+    batch: Batch
+    size_bytes: int
+    done: Future[Stored] = field(default_factory=Future)
+
+
+class IngestQueue:
+    """A queue of batches that holds at most `max_bytes`, those being written included."""
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held_bytes = 0
+        self._waiting: deque[Waiting] = deque()
+        self._changed = Condition()
+        self._shut_with: Unavailable | None = None
+        self._closed = False
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of all batches whose sender has no answer yet."""
+        return self._held_bytes
+
+    def put(self, batch: Batch, *, size_bytes: int) -> Future[Stored]:
+        """Queue a batch at once or not at all.
+
+        Args:
+            batch: The rows.
+            size_bytes: What the batch counts for, the size of the body that it came in.
+
+        Returns:
+            A future that is done when the rows are committed.
+
+        Raises:
+            QueueFull: The bytes held are at their limit.
+            Unavailable: The queue is shut, because the database is away or the collector stops.
+        """
+        with self._changed:
+            if self._shut_with is not None:
+                raise self._shut_with.with_traceback(None)
+            if self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
+                raise QueueFull(f"{self._held_bytes} bytes wait for the database: send again later")
+            item = Waiting(batch, size_bytes)
+            self._held_bytes += size_bytes
+            self._waiting.append(item)
+            self._changed.notify()
+        item.done.add_done_callback(lambda _: self._release(size_bytes))
+        return item.done
+
+    def take(self, max_rows: int) -> list[Waiting]:
+        """Wait until something is there, then return what waits, up to `max_rows` rows.
+
+        A batch is never split, so a single larger one is returned alone. Returns an empty list
+        when the queue is closed and empty.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            return self._pop(max_rows)
+
+    def shut(self, refusal: Unavailable) -> None:
+        """Refuse whatever waits and whatever comes, until `open`."""
+        with self._changed:
+            self._shut_with = refusal
+            refused, self._waiting = self._waiting, deque()
+        for item in refused:
+            if item.done.set_running_or_notify_cancel():
+                item.done.set_exception(refusal)
+
+    def open(self) -> None:
+        """Take batches again; a closed queue stays closed."""
+        with self._changed:
+            if not self._closed:
+                self._shut_with = None
+
+    def close(self, refusal: Unavailable) -> None:
+        """Refuse what comes from now on; what waits is still taken."""
+        with self._changed:
+            self._closed = True
+            self._shut_with = refusal
+            self._changed.notify_all()
+
+    def _pop(self, max_rows: int) -> list[Waiting]:
+        group: list[Waiting] = []
+        rows = 0
+        while self._waiting and (not group or rows + len(self._waiting[0].batch) <= max_rows):
+            item = self._waiting.popleft()
+            if item.done.set_running_or_notify_cancel():
+                group.append(item)
+                rows += len(item.batch)
+        return group
+
+    def _release(self, size_bytes: int) -> None:
+        with self._changed:
+            self._held_bytes -= size_bytes

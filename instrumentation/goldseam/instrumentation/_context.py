@@ -1,0 +1,142 @@
+"""Who makes a call: tenant, module, user, task and the caller's own request id.
+
+`context` is part of the door; `call_attributes` is what `_invocation` asks at the start of a call.
+Values set by `context` win over OpenTelemetry baggage, inner contexts over outer ones. Contexts
+follow the task or thread that opened them, as `contextvars` do.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, ParamSpec, TypeVar, cast
+
+from opentelemetry import baggage
+from opentelemetry.context import Context
+
+from goldseam.semconv import attributes as names
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+MAX_VALUE_CHARS: Final = 128
+"""What the columns of the request table hold."""
+
+BAGGAGE_KEYS: Final = (names.TENANT_ID, names.MODULE, names.USER_ID, names.TASK)
+"""Baggage comes from other services, so only these keys are read."""
+
+SHARED_KEYS: Final = (names.TENANT_ID, names.MODULE)
+"""Carried by attempts and recovery steps too; the others describe the request only."""
+
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    attributes: Mapping[str, str]
+    outer: "_Frame | None"
+
+
+_current: ContextVar[_Frame | None] = ContextVar("goldseam_call_context", default=None)
+
+
+class CallContext:
+    """Facts about the calls made inside it; made by `context`.
+
+    Works as `with`, as `async with`, and as a decorator of functions and coroutine functions.
+    One object may be entered many times, also from several tasks at once.
+    """
+
+    __slots__ = ("_attributes",)
+
+    def __init__(self, attributes: Mapping[str, str]) -> None:
+        self._attributes = attributes
+
+    def __enter__(self) -> None:
+        outer = _current.get()
+        inherited = outer.attributes if outer else _NOTHING
+        _current.set(_Frame({**inherited, **self._attributes}, outer))
+
+    def __exit__(self, *_exception: object) -> None:
+        frame = _current.get()
+        _current.set(frame.outer if frame else None)
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self.__exit__()
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Return `function` with every call of it made inside this context."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def within_async(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+                with self:
+                    return await function(*args, **kwargs)
+
+            return cast("Callable[_P, _R]", within_async)
+
+        @functools.wraps(function)
+        def within(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with self:
+                return function(*args, **kwargs)
+
+        return within
+
+
+def context(
+    *,
+    tenant_id: object = None,
+    module: object = None,
+    user_id: object = None,
+    task: object = None,
+    request_id: object = None,
+) -> CallContext:
+    """Say who makes the AI calls inside a block, a function or a coroutine function.
+
+    Args:
+        tenant_id: Whose data and costs the calls are.
+        module: Part of the application, for example `invoices`.
+        user_id: Who asked, as the application names its users.
+        task: What the call is for, for example `classify`.
+        request_id: The application's own correlation id.
+
+    Values become text and are cut at 128 characters; None leaves the outer context's value.
+    """
+    given = {
+        names.TENANT_ID: tenant_id,
+        names.MODULE: module,
+        names.USER_ID: user_id,
+        names.TASK: task,
+        names.REQUEST_ID: request_id,
+    }
+    return CallContext({key: _text(value) for key, value in given.items() if value is not None})
+
+
+def call_attributes(otel_context: Context) -> Mapping[str, str]:
+    """Return the span attributes that describe who makes a call now."""
+    frame = _current.get()
+    carried = baggage.get_all(otel_context)
+    if not carried:
+        return frame.attributes if frame else _NOTHING
+    attributes = {key: _text(carried[key]) for key in BAGGAGE_KEYS if carried.get(key)}
+    if frame:
+        attributes.update(frame.attributes)
+    return attributes
+
+
+def without_own_baggage(otel_context: Context) -> Context:
+    """Return the context for the provider call: `goldseam.*` baggage is not the provider's."""
+    for key in baggage.get_all(otel_context):
+        if key.startswith("goldseam."):
+            otel_context = baggage.remove_baggage(key, otel_context)
+    return otel_context
+
+
+def _text(value: object) -> str:
+    text = str(value)[:MAX_VALUE_CHARS]
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,0 +1,153 @@
+"""Which provider a client talks to, recognised from its base URL.
+
+Called by `_sdk` at the start of a call. Providers of Goldseam's configuration come first, then
+known hosts, then `openai`, whose protocol the client speaks. The answer is kept per client.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
+
+from opentelemetry.util.types import AttributeValue
+
+from goldseam.instrumentation import _names
+from goldseam.recovery.providers import Provider
+from goldseam.semconv import attributes as names
+
+KNOWN_HOSTS: Final[Mapping[str, str]] = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral_ai",
+    "api.deepseek.com": "deepseek",
+    "api.x.ai": "x_ai",
+    "api.perplexity.ai": "perplexity",
+    "api.cohere.ai": "cohere",
+    "api.moonshot.ai": "moonshot_ai",
+    "api.cerebras.ai": "cerebras",
+    "api.fireworks.ai": "fireworks",
+    "api.together.xyz": "together",
+    "api.together.ai": "together",
+    "openrouter.ai": "openrouter",
+    "generativelanguage.googleapis.com": "gcp.gemini",
+    "localhost:11434": "ollama",
+    "127.0.0.1:11434": "ollama",
+    "[::1]:11434": "ollama",
+}
+"""`host` or `host:port` to provider name; the conventions' names where they have one."""
+
+KNOWN_SUFFIXES: Final = (
+    (".openai.azure.com", "azure.ai.openai"),
+    (".services.ai.azure.com", "azure.ai.inference"),
+    (".endpoints.kepler.ai.cloud.ovh.net", "ovhcloud"),
+    (".endpoints.ai.cloud.ovh.net", "ovhcloud"),
+    (".openai.com", "openai"),
+    (".aiplatform.googleapis.com", "gcp.vertex_ai"),
+)
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_MAX_REMEMBERED_URLS: Final = 256
+"""A program that makes a URL per call must not grow this cache without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A provider's address.
+
+    Attributes:
+        provider: Goldseam's name for the provider, as in its configuration.
+        family: The conventions' provider name; equal to `provider` where nothing else is known.
+        address: Host name or address.
+        port: TCP port.
+        attributes: The span attributes that follow from the above.
+    """
+
+    provider: str
+    family: str
+    address: str
+    port: int
+    attributes: Mapping[str, AttributeValue] = field(repr=False)
+
+
+def recognise(base_url: str, providers: Mapping[str, Provider]) -> Endpoint:
+    """Return the endpoint behind `base_url`."""
+    return _endpoint(base_url, _configured_provider(base_url, providers))
+
+
+def endpoint_of(provider: Provider) -> Endpoint:
+    """Return the endpoint of a configured provider."""
+    return _endpoint(provider.base_url, provider.name)
+
+
+def _endpoint(base_url: str, configured: str | None) -> Endpoint:
+    host, port, _ = _place(base_url)
+    known = _known_provider(host, port)
+    provider = configured or known or "openai"
+    family = known or provider
+    return Endpoint(
+        provider=provider,
+        family=family,
+        address=host,
+        port=port,
+        attributes={
+            names.PROVIDER_NAME: provider,
+            _names.PROVIDER_NAME: family,
+            _names.SERVER_ADDRESS: host,
+            _names.SERVER_PORT: port,
+        },
+    )
+
+
+class Endpoints:
+    """Remembers the endpoint of each client for as long as the client lives."""
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = providers
+        self._by_client: WeakKeyDictionary[Any, tuple[Any, Endpoint]] = WeakKeyDictionary()
+        self._by_url: dict[str, Endpoint] = {}
+
+    def of(self, client: Any) -> Endpoint:
+        """Return the endpoint that `client` talks to now; its base URL may be reassigned."""
+        url = client.base_url
+        remembered = self._by_client.get(client)
+        if remembered is not None and remembered[0] is url:
+            return remembered[1]
+        endpoint = self._of_url(str(url))
+        self._by_client[client] = (url, endpoint)
+        return endpoint
+
+    def _of_url(self, url: str) -> Endpoint:
+        endpoint = self._by_url.get(url)
+        if endpoint is None:
+            endpoint = recognise(url, self._providers)
+            if len(self._by_url) < _MAX_REMEMBERED_URLS:
+                self._by_url[url] = endpoint
+        return endpoint
+
+
+def _place(url: str) -> tuple[str, int, str]:
+    parts = urlsplit(url)
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
+    return (parts.hostname or "").lower(), port, parts.path.rstrip("/")
+
+
+def _known_provider(host: str, port: int) -> str | None:
+    shown = f"[{host}]" if ":" in host else host
+    known = KNOWN_HOSTS.get(host) or KNOWN_HOSTS.get(f"{shown}:{port}")
+    if known:
+        return known
+    dotted = f".{host}"
+    return next((name for suffix, name in KNOWN_SUFFIXES if dotted.endswith(suffix)), None)
+
+
+def _configured_provider(url: str, providers: Mapping[str, Provider]) -> str | None:
+    host, port, path = _place(url)
+    best, best_length = None, -1
+    for name, provider in providers.items():
+        other_host, other_port, other_path = _place(provider.base_url)
+        inside = path == other_path or path.startswith(f"{other_path}/")
+        if (host, port) == (other_host, other_port) and inside and len(other_path) > best_length:
+            best, best_length = name, len(other_path)
+    return best

@@ -1,0 +1,102 @@
+"""Why a call or an attempt failed, as telemetry tells it.
+
+Called by `_invocation` and `_recovery` with a live exception or with the facts of an answer that
+is none. The caller's exception is read, never changed, and no traceback is kept.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.util.types import AttributeValue
+
+from goldseam.errors import ErrorCode, Evidence, classify, evidence_from_exception
+from goldseam.instrumentation import _names
+from goldseam.instrumentation._privacy import provider_words, safe_message
+from goldseam.semconv import attributes as names
+
+RequestTexts = Callable[[], Iterable[str]]
+"""Gives the texts that a message may not repeat; asked only where a message is wanted."""
+
+INCOMPLETE_STREAM: Final = "incomplete_stream"
+"""`error.type` of a stream that ended without a finish reason: a server or proxy cut it."""
+
+ERROR_IN_BODY: Final = "error_in_body"
+"""`error.type` of an answer with status 200 whose body holds an error instead of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A failure in the words of the conventions.
+
+    Attributes:
+        error_type: Value of `error.type`.
+        code: Which of the sixteen codes.
+        http_status: Status of the provider's answer, None without one.
+        message: The provider's words, cleaned; empty where nobody would see them.
+    """
+
+    error_type: str
+    code: ErrorCode
+    http_status: int | None
+    message: str
+
+    def attributes(self) -> dict[str, AttributeValue]:
+        """Return the span attributes of the fault."""
+        attributes: dict[str, AttributeValue] = {
+            _names.ERROR_TYPE: self.error_type,
+            names.ERROR_CODE: self.code.value,
+        }
+        if self.http_status is not None:
+            attributes[_names.HTTP_RESPONSE_STATUS_CODE] = self.http_status
+        return attributes
+
+
+def from_exception(error: BaseException, texts: RequestTexts | None) -> Fault:
+    """Return the fault of a raised exception.
+
+    Args:
+        error: What the application will see.
+        texts: The request's texts; None leaves the message out.
+    """
+    evidence = evidence_from_exception(error)
+    return Fault(
+        error_type=class_name(type(error)),
+        code=classify(evidence).code,
+        http_status=evidence.http_status,
+        message=safe_message(provider_words(error), texts()) if texts else "",
+    )
+
+
+def from_error_body(body: Mapping[str, Any], texts: RequestTexts | None) -> Fault:
+    """Return the fault of an answer with status 200 that holds an error."""
+    told = [body.get(key) for key in ("code", "type")]
+    codes = tuple(str(code) for code in told if isinstance(code, str | int))
+    message = str(body.get("message") or "")
+    return Fault(
+        error_type=ERROR_IN_BODY,
+        code=classify(Evidence(provider_codes=codes, message=message)).code,
+        http_status=None,
+        message=safe_message(message, texts()) if texts else "",
+    )
+
+
+def incomplete_stream() -> Fault:
+    """Return the fault of a stream that stopped before the model did."""
+    return Fault(
+        error_type=INCOMPLETE_STREAM,
+        code=ErrorCode.RESPONSE_INVALID,
+        http_status=None,
+        message="the stream ended without a finish reason",
+    )
+
+
+def unread(error: BaseException) -> Fault:
+    """Return the little that is certain about an exception that could not be read."""
+    return Fault(class_name(type(error)), ErrorCode.UNKNOWN, None, "")
+
+
+def class_name(cls: type) -> str:
+    """Return the class's canonical name, as the conventions want it in `error.type`."""
+    module = cls.__module__
+    return cls.__qualname__ if module == "builtins" else f"{module}.{cls.__qualname__}"

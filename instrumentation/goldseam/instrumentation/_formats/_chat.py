@@ -1,0 +1,156 @@
+"""OpenAI chat completions, as OpenAI and the many servers that speak its protocol send them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from opentelemetry.util.types import AttributeValue
+
+from goldseam.instrumentation import _names
+from goldseam.instrumentation._formats._base import (
+    Answer,
+    Body,
+    field,
+    integer,
+    name_of,
+    number,
+    read_usage,
+)
+
+_PARAMETERS: Final[tuple[tuple[str, str, Callable[[Any], AttributeValue | None]], ...]] = (
+    ("temperature", _names.REQUEST_TEMPERATURE, number),
+    ("top_p", _names.REQUEST_TOP_P, number),
+    ("max_tokens", _names.REQUEST_MAX_TOKENS, integer),
+    ("max_completion_tokens", _names.REQUEST_MAX_TOKENS, integer),
+    ("frequency_penalty", _names.REQUEST_FREQUENCY_PENALTY, number),
+    ("presence_penalty", _names.REQUEST_PRESENCE_PENALTY, number),
+    ("seed", _names.REQUEST_SEED, integer),
+    ("n", _names.REQUEST_CHOICE_COUNT, integer),
+    ("service_tier", _names.OPENAI_REQUEST_SERVICE_TIER, name_of),
+)
+"""Stop sequences are left out: they are the caller's text."""
+
+_OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
+
+MAX_CHOICES: Final = 128
+"""The most that OpenAI accepts as `n`."""
+
+
+class ChatFormat:
+    """Chat completions, whole and streamed."""
+
+    path: Final = "/chat/completions"
+    operation: Final = "chat"
+
+    def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
+        """Return the sampling parameters that the request sets."""
+        attributes: dict[str, AttributeValue] = {_names.OPENAI_API_TYPE: "chat_completions"}
+        for parameter, name, checked in _PARAMETERS:
+            if parameter in body:
+                value = checked(body[parameter])
+                if value is not None:
+                    attributes[name] = value
+        if "response_format" in body:
+            kind = _OUTPUT_TYPES.get(str(field(body["response_format"], "type")))
+            if kind is not None:
+                attributes[_names.OUTPUT_TYPE] = kind
+        if body.get("stream") is True:
+            attributes[_names.REQUEST_STREAM] = True
+        return attributes
+
+    def prompt_parts(self, body: Body) -> Iterator[str]:
+        """Yield the messages' text parts; messages that can be read only once are left alone."""
+        messages = body.get("messages")
+        if not isinstance(messages, (list, tuple)):
+            return
+        for message in messages:
+            yield from _text_parts(field(message, "content"))
+
+    def read(self, response: Any) -> Answer:
+        """Return the facts of a whole answer."""
+        answer = Answer()
+        _read_head(answer, response)
+        usage = field(response, "usage")
+        if usage is not None:
+            read_usage(answer, usage)
+        choices = field(response, "choices")
+        if isinstance(choices, list) and choices:
+            _read_choices(answer, choices)
+        else:
+            error = field(response, "error")
+            answer.error = error if isinstance(error, dict) else None
+        return answer
+
+    def tally(self) -> "ChatTally":
+        """Return a fresh tally for one streamed answer."""
+        return ChatTally()
+
+
+class ChatTally:
+    """Facts of a streamed chat completion."""
+
+    __slots__ = ("_finished", "_headless", "_lengths", "answer")
+
+    def __init__(self) -> None:
+        self.answer = Answer()
+        self._finished: dict[int, str] = {}
+        self._lengths: dict[int, int] = {}
+        self._headless = True
+
+    def add(self, chunk: Any) -> None:
+        """Count the text of a chunk; keep its usage and finish reasons."""
+        if self._headless:
+            _read_head(self.answer, chunk)
+            self._headless = self.answer.model is None
+        choices = getattr(chunk, "choices", None)
+        if choices:
+            for choice in choices:
+                index = choice.index
+                content = getattr(choice.delta, "content", None)
+                if content and len(self._lengths) < MAX_CHOICES:
+                    self._lengths[index] = self._lengths.get(index, 0) + len(content)
+                if choice.finish_reason and len(self._finished) < MAX_CHOICES:
+                    self._finished[index] = choice.finish_reason
+        usage = getattr(chunk, "usage", None)
+        if usage is not None:
+            read_usage(self.answer, usage)
+
+    def complete(self) -> bool:
+        """Tell whether the model said why it stopped; a stream cut by a server does not."""
+        answer = self.answer
+        reasons = (name_of(reason) for _, reason in sorted(self._finished.items()))
+        answer.finish_reasons = [reason for reason in reasons if reason]
+        if self._lengths:
+            answer.length = sum(self._lengths.values()) + len(self._lengths) - 1
+        return bool(self._finished)
+
+
+def _text_parts(content: Any) -> Iterable[str]:
+    if isinstance(content, str):
+        return (content,)
+    if not isinstance(content, (list, tuple)):
+        return ()
+    texts = (part if isinstance(part, str) else field(part, "text") for part in content)
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _read_head(answer: Answer, response: Any) -> None:
+    answer.model = name_of(field(response, "model"))
+    answer.id = name_of(field(response, "id"))
+    answer.service_tier = name_of(field(response, "service_tier"))
+    answer.fingerprint = name_of(field(response, "system_fingerprint"))
+
+
+def _read_choices(answer: Answer, choices: list[Any]) -> None:
+    length, parts = 0, 0
+    for choice in choices[:MAX_CHOICES]:
+        reason = name_of(field(choice, "finish_reason"))
+        if reason:
+            answer.finish_reasons.append(reason)
+        for text in _text_parts(field(field(choice, "message"), "content")):
+            length += len(text)
+            parts += 1
+    if parts:
+        answer.length = length + parts - 1  # the line breaks that join the parts
+
+
+CHAT: Final = ChatFormat()

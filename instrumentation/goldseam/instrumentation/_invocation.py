@@ -1,0 +1,372 @@
+"""One call that the application made, from its start to its single end: span and metrics.
+
+`_sdk` starts an invocation before the provider is asked and ends it with `stop` or `fail`, or hands
+it to `_streams`, which ends it with the stream. `_recovery` writes into `repair` what mending the
+call took. Ending twice does nothing. Attributes are given to the span when it starts and once when
+it ends, and content is looked at only if the span is recorded.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.util.types import AttributeValue
+
+from goldseam.errors import ErrorCode
+from goldseam.instrumentation import _fault, _names
+from goldseam.instrumentation._context import SHARED_KEYS, call_attributes, without_own_baggage
+from goldseam.instrumentation._endpoint import Endpoint
+from goldseam.instrumentation._fault import Fault
+from goldseam.instrumentation._formats import Answer, Body, Format, name_of
+from goldseam.instrumentation._guard import fenced, report
+from goldseam.instrumentation._instruments import Instruments
+from goldseam.instrumentation._privacy import canonical_text, sha256, texts_in
+from goldseam.semconv import attributes as names
+from goldseam.semconv import log_id
+from goldseam.semconv.attributes import RecoveryOutcome, SpanType
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """Where invocations write to; one per `instrument()`."""
+
+    tracer: Tracer
+    instruments: Instruments
+
+
+@dataclass(slots=True)
+class Repair:
+    """What recovery did to a call; filled in by `_recovery`, put onto the span at the end.
+
+    Attributes:
+        outcome: How the call ended, seen from recovery.
+        first_code: Code of the first failure; None for a call that never failed.
+        extra_attempts: Provider calls beyond the first; None where the SDK did not tell.
+        attempts_counted: Whether the attempts are in the metrics already.
+        steps: Steps that ran.
+        wait_s: Seconds waited in all.
+        duration_s: Seconds from the first failure to the outcome.
+        strategy: The strategy that worked.
+        provider: The provider that answered.
+        model: The model that was asked there.
+        degraded: Whether that was another model than the application's.
+    """
+
+    outcome: RecoveryOutcome = RecoveryOutcome.NOT_NEEDED
+    first_code: ErrorCode | None = None
+    extra_attempts: int | None = None
+    attempts_counted: bool = False
+    steps: int = 0
+    wait_s: float = 0.0
+    duration_s: float | None = None
+    strategy: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    degraded: bool = False
+
+    def attributes(self) -> dict[str, AttributeValue]:
+        """Return the request span's recovery attributes."""
+        attributes: dict[str, AttributeValue] = {names.RECOVERY_OUTCOME: self.outcome.value}
+        if self.extra_attempts is not None:
+            attributes[names.RETRY_COUNT] = self.extra_attempts
+        if self.duration_s is None:
+            return attributes
+        attributes[names.RECOVERY_STEPS] = self.steps
+        attributes[names.RECOVERY_WAIT] = self.wait_s
+        attributes[names.RECOVERY_DURATION] = self.duration_s
+        if self.strategy is not None:
+            attributes[names.RECOVERY_STRATEGY] = self.strategy
+            attributes[names.RECOVERY_DEGRADED] = self.degraded
+        if self.provider is not None:
+            attributes[names.RECOVERY_PROVIDER_NAME] = self.provider
+        if self.model is not None:
+            attributes[names.RECOVERY_MODEL] = self.model
+        return attributes
+
+
+class Invocation:
+    """One provider call that the application made."""
+
+    __slots__ = (
+        "_at_end",
+        "_body",
+        "_ended",
+        "_secrets",
+        "context",
+        "endpoint",
+        "format",
+        "model",
+        "recording",
+        "repair",
+        "shared_attributes",
+        "span",
+        "span_name",
+        "started_ns",
+        "started_s",
+        "telemetry",
+    )
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        format_: Format,
+        endpoint: Endpoint,
+        body: Body,
+        *,
+        secrets: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
+        """Start the span.
+
+        Args:
+            telemetry: Where to write.
+            format_: How to read the request and its answer.
+            endpoint: Who is asked.
+            body: The request's JSON body; read, never changed, let go at the end.
+            secrets: Gives texts beside the body that no error message may repeat.
+        """
+        self.telemetry = telemetry
+        self.format = format_
+        self.endpoint = endpoint
+        self.repair = Repair()
+        self._body = body
+        self._secrets = secrets
+        self._ended = False
+        self.model = name_of(body.get("model"))
+        outer = get_current()
+        attributes = self._attributes_at_start(call_attributes(outer))
+        self.started_s = time.perf_counter()
+        self.started_ns = time.time_ns()
+        self.span: Span = telemetry.tracer.start_span(
+            self.span_name, outer, SpanKind.CLIENT, attributes, start_time=self.started_ns
+        )
+        self.recording = self.span.is_recording()
+        self.context: Context = set_span_in_context(self.span, without_own_baggage(outer))
+        self._at_end = (self._facts_of_recorded() or {}) if self.recording else {}
+
+    def stop(self, response: Any, *, retries: int | None = None) -> None:
+        """End the call with an answer.
+
+        Args:
+            response: What the provider answered: the SDK's object, or parsed JSON.
+            retries: Repeats that the SDK made by itself, where it tells.
+        """
+        self.stop_with(self._read(response), retries=retries)
+
+    def stop_with(
+        self,
+        answer: Answer | None,
+        *,
+        first_chunk_s: float | None = None,
+        retries: int | None = None,
+    ) -> None:
+        """End the call with the facts of an answer.
+
+        Args:
+            answer: The facts; None where there are none to read.
+            first_chunk_s: Seconds from the start to a stream's first chunk.
+            retries: Repeats that the SDK made by itself, where it tells.
+        """
+        self._note_retries(retries)
+        fault = None
+        if answer is not None and answer.error is not None:
+            fault = self._fault_in_body(answer.error)
+        self._end(fault, answer, first_chunk_s)
+
+    def fail(
+        self,
+        error: BaseException | Fault,
+        *,
+        answer: Answer | None = None,
+        first_chunk_s: float | None = None,
+    ) -> None:
+        """End the call with the error that the application sees.
+
+        Args:
+            error: The exception, or the fault of a stream that ended badly without one.
+            answer: What a stream had told before it failed.
+            first_chunk_s: Seconds from the start to a stream's first chunk.
+        """
+        if isinstance(error, Fault):
+            self._end(error, answer, first_chunk_s)
+            return
+        self._note_retries(sdk_retries(error))
+        self._end(self.fault_of(error), answer, first_chunk_s)
+
+    def fault_of(self, error: BaseException) -> Fault:
+        """Return the fault of an exception, cleaned of what the request says."""
+        try:
+            return _fault.from_exception(error, self.texts if self.recording else None)
+        except Exception as ours:  # noqa: BLE001 - the call's own error must still be told
+            report("Invocation.fault_of", ours)
+            return _fault.unread(error)
+
+    def texts(self) -> Iterator[str]:
+        """Yield every text of the request that telemetry may not repeat."""
+        yield from texts_in(self._body)
+        yield from self._secrets()
+
+    def log_id(self) -> str:
+        """Return the id of the request's row."""
+        context = self.span.get_span_context()
+        return str(log_id(self.started_ns, context.trace_id, context.span_id))
+
+    def count_attempt(
+        self, provider: str, model: str | None, fault: Fault | None, *, count: int = 1
+    ) -> None:
+        """Count requests sent to a provider."""
+        attributes: dict[str, AttributeValue] = {_names.PROVIDER_NAME: provider}
+        if model is not None:
+            attributes[_names.REQUEST_MODEL] = model
+        if fault is not None:
+            attributes[_names.ERROR_TYPE] = fault.error_type
+            if fault.http_status is not None:
+                attributes[_names.HTTP_RESPONSE_STATUS_CODE] = fault.http_status
+        self.telemetry.instruments.attempts.add(count, attributes, self.context)
+
+    def _attributes_at_start(self, called_by: Mapping[str, str]) -> dict[str, AttributeValue]:
+        operation = self.format.operation
+        attributes: dict[str, AttributeValue] = {
+            names.SPAN_TYPE: SpanType.REQUEST.value,
+            _names.OPERATION_NAME: operation,
+            **self.endpoint.attributes,
+            **called_by,
+            **self.format.request_attributes(self._body),
+        }
+        if self.model is not None:
+            attributes[_names.REQUEST_MODEL] = self.model
+        self.span_name = f"{operation} {self.model}" if self.model is not None else operation
+        self.shared_attributes: dict[str, AttributeValue] = {
+            key: called_by[key] for key in SHARED_KEYS if key in called_by
+        }
+        return attributes
+
+    @fenced
+    def _facts_of_recorded(self) -> dict[str, AttributeValue]:
+        facts: dict[str, AttributeValue] = {names.LOG_ID: self.log_id()}
+        parts = list(self.format.prompt_parts(self._body))
+        if parts:
+            prompt = canonical_text(parts)
+            facts[names.PROMPT_SHA256] = sha256(prompt)
+            facts[names.PROMPT_LENGTH] = len(prompt)
+        return facts
+
+    @fenced
+    def _fault_in_body(self, body: Mapping[str, Any]) -> Fault:
+        return _fault.from_error_body(body, self.texts if self.recording else None)
+
+    @fenced
+    def _read(self, response: Any) -> Answer:
+        return self.format.read(response)
+
+    def _note_retries(self, retries: int | None) -> None:
+        if self.repair.extra_attempts is None:
+            self.repair.extra_attempts = retries
+
+    def _end(self, fault: Fault | None, answer: Answer | None, first_chunk_s: float | None) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        duration_s = time.perf_counter() - self.started_s
+        if fault is not None and self.repair.outcome is RecoveryOutcome.NOT_NEEDED:
+            self.repair.outcome = RecoveryOutcome.SKIPPED
+            self.repair.first_code = fault.code
+        try:
+            self._describe_end(fault, answer, first_chunk_s)
+        finally:
+            self.span.end()
+            self._body = {}
+            self._secrets = tuple
+        self._measure(fault, answer, duration_s, first_chunk_s)
+
+    @fenced
+    def _describe_end(
+        self, fault: Fault | None, answer: Answer | None, first_chunk_s: float | None
+    ) -> None:
+        if not self.recording:
+            return
+        attributes = {**self._at_end, **self.repair.attributes()}
+        if answer is not None:
+            attributes.update(answer.attributes())
+        if first_chunk_s is not None:
+            attributes[_names.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
+        if fault is not None:
+            attributes.update(fault.attributes())
+            self.span.set_status(Status(StatusCode.ERROR, fault.message))
+        self.span.set_attributes(attributes)
+
+    @fenced
+    def _measure(
+        self,
+        fault: Fault | None,
+        answer: Answer | None,
+        duration_s: float,
+        first_chunk_s: float | None,
+    ) -> None:
+        instruments, context = self.telemetry.instruments, self.context
+        attributes = self._metric_attributes(fault, answer)
+        instruments.duration.record(duration_s, attributes, context)
+        if answer is not None:
+            self._measure_tokens(answer, attributes)
+        if first_chunk_s is not None:
+            instruments.first_chunk.record(first_chunk_s, attributes, context)
+        if not self.repair.attempts_counted:
+            sent = 1 + (self.repair.extra_attempts or 0)
+            self.count_attempt(self.endpoint.family, self.model, fault, count=sent)
+        self._measure_outcome()
+
+    def _measure_tokens(self, answer: Answer, attributes: dict[str, AttributeValue]) -> None:
+        record = self.telemetry.instruments.token_usage.record
+        if answer.input_tokens is not None:
+            record(answer.input_tokens, {**attributes, _names.TOKEN_TYPE: "input"}, self.context)
+        if answer.output_tokens is not None:
+            record(answer.output_tokens, {**attributes, _names.TOKEN_TYPE: "output"}, self.context)
+
+    def _measure_outcome(self) -> None:
+        attributes: dict[str, AttributeValue] = {
+            names.RECOVERY_OUTCOME: self.repair.outcome.value,
+            _names.PROVIDER_NAME: self.endpoint.family,
+        }
+        if self.model is not None:
+            attributes[_names.REQUEST_MODEL] = self.model
+        code = self.repair.first_code
+        if code is not None:
+            attributes[names.ERROR_CODE] = code.value
+        instruments = self.telemetry.instruments
+        instruments.requests.add(1, attributes, self.context)
+        if code is ErrorCode.UNKNOWN:
+            provider = {_names.PROVIDER_NAME: self.endpoint.family}
+            instruments.unclassified.add(1, provider, self.context)
+
+    def _metric_attributes(
+        self, fault: Fault | None, answer: Answer | None
+    ) -> dict[str, AttributeValue]:
+        endpoint = self.endpoint
+        attributes: dict[str, AttributeValue] = {
+            _names.OPERATION_NAME: self.format.operation,
+            _names.PROVIDER_NAME: endpoint.family,
+            _names.SERVER_ADDRESS: endpoint.address,
+            _names.SERVER_PORT: endpoint.port,
+        }
+        if self.model is not None:
+            attributes[_names.REQUEST_MODEL] = self.model
+        if answer is not None and answer.model is not None:
+            attributes[_names.RESPONSE_MODEL] = answer.model
+        if fault is not None:
+            attributes[_names.ERROR_TYPE] = fault.error_type
+        return attributes
+
+
+def sdk_retries(holder: Any) -> int | None:
+    """Return how often the SDK repeated a request by itself, None where it does not tell.
+
+    Args:
+        holder: An exception or an HTTP response; both know the last request they belong to.
+    """
+    try:
+        value = holder.request.headers.get("x-stainless-retry-count")
+        return int(value) if value is not None else None
+    except Exception:  # noqa: BLE001 - many exceptions have no request, and some raise when asked
+        return None

@@ -1,0 +1,405 @@
+"""Mends a failed call through `goldseam.recovery` and shows every step as a span.
+
+`_sdk` makes a `Mender` for each failed call and asks it for another answer. The mender sends the
+same request again, through the application's client or through a client of another provider, and
+is the drivers' watch: it turns what they tell into spans, events and counters. The caller gets the
+provider's own object, or its own exception, untouched.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.util.types import AttributeValue
+
+from goldseam.instrumentation import _names
+from goldseam.instrumentation._clients import Clients
+from goldseam.instrumentation._endpoint import Endpoint, endpoint_of
+from goldseam.instrumentation._fault import Fault
+from goldseam.instrumentation._guard import fenced, report
+from goldseam.instrumentation._invocation import Invocation
+from goldseam.instrumentation._raw import is_raw
+from goldseam.instrumentation._request import SentRequest
+from goldseam.recovery import (
+    Failure,
+    GiveUp,
+    RecoveryConfig,
+    Step,
+    Target,
+    arecover,
+    first_step,
+    recover,
+)
+from goldseam.semconv import attributes as names
+from goldseam.semconv.attributes import RecoveryOutcome, SpanType
+
+_NS_PER_S: Final = 1_000_000_000
+
+
+class NotMended(Exception):  # noqa: N818 - no error: the caller's own error is raised instead
+    """Recovery gave up; the application gets its original exception."""
+
+
+class Mender:
+    """The recovery of one failed call; also the drivers' `Watch` of it."""
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        request: SentRequest,
+        error: Exception,
+        *,
+        config: RecoveryConfig,
+        clients: Clients,
+    ) -> None:
+        self.invocation = invocation
+        self.attempts = 1
+        self._request = request
+        self._error = error
+        self._config = config
+        self._clients = clients
+        self._asked = Target(invocation.endpoint.provider, invocation.model)
+        self._fault: Fault = invocation.fault_of(error)
+        self._failed_at_s = time.perf_counter()
+        self._failed_at_ns = time.time_ns()
+        self._attempt: _AttemptSpan | None = None
+
+    def mend(self) -> Any:
+        """Return another answer.
+
+        Raises:
+            NotMended: No step brought one.
+        """
+        kept = _KeptException(self._error)
+        try:
+            response = recover(self._error, send=self._send, watch=self, **self._circumstances())
+        except Exception as outcome:  # noqa: BLE001 - an SDK may raise anything
+            kept.restore()
+            raise self._given_up(outcome) from None
+        self._mended()
+        return response
+
+    async def amend(self) -> Any:
+        """Return another answer: `mend` for tasks."""
+        kept = _KeptException(self._error)
+        try:
+            response = await arecover(
+                self._error, send=self._asend, watch=self, **self._circumstances()
+            )
+        except Exception as outcome:  # noqa: BLE001 - an SDK may raise anything
+            kept.restore()
+            raise self._given_up(outcome) from None
+        self._mended()
+        return response
+
+    @fenced
+    def observe(self) -> None:
+        """Record what recovery would do, and do nothing."""
+        step = first_step(
+            self._error,
+            asked=self._asked,
+            started_s=self.invocation.started_s,
+            timeout_s=self._request.timeout_s,
+            config=self._config,
+            at_s=self._failed_at_s,
+            now=datetime.now(UTC),
+        )
+        for skip in step.skipped:
+            self.skipped(skip.strategy, skip.reason)
+        if isinstance(step, GiveUp):
+            self.skipped("all", f"observe only; would give up: {step.reason}")
+        else:
+            self.skipped(step.strategy, f"observe only; would {step.action}")
+
+    def step(self, step: Step) -> "_StepSpan":
+        """Cover one step with a span."""
+        if self.invocation.repair.steps == 0:
+            self._show_first_failure()
+        self.invocation.repair.steps += 1
+        return _StepSpan(self, step)
+
+    def skipped(self, strategy: str, reason: str) -> None:
+        """Show a strategy that is not tried."""
+        self.invocation.span.add_event(
+            names.EVENT_RECOVERY_SKIPPED,
+            {names.RECOVERY_STRATEGY: strategy, names.SKIP_REASON: reason},
+        )
+
+    def attempt_span(self, target: Target, parent: Span) -> "_AttemptSpan":
+        """Return the cover of one more attempt."""
+        self._attempt = _AttemptSpan(self, target, parent, number=self.attempts + 1)
+        return self._attempt
+
+    def endpoint(self, target: Target) -> Endpoint:
+        """Return where a target's requests go."""
+        if target.provider == self._asked.provider:
+            return self.invocation.endpoint
+        return endpoint_of(self._config.providers[target.provider])
+
+    def is_degraded(self, target: Target) -> bool:
+        """Tell whether a target answers with another model than the application asked for."""
+        return target.model != self.invocation.model
+
+    @property
+    def first_fault(self) -> Fault:
+        """Why the original attempt failed."""
+        return self._fault
+
+    def _circumstances(self) -> dict[str, Any]:
+        return {
+            "asked": self._asked,
+            "started_s": self.invocation.started_s,
+            "timeout_s": self._request.timeout_s,
+            "config": self._config,
+            "clock": time.perf_counter,
+        }
+
+    def _send(self, target: Target, timeout_s: float | None) -> Any:
+        response = self._call(target, timeout_s, self._clients.sync_client)
+        self._note_answer(response)
+        return response
+
+    async def _asend(self, target: Target, timeout_s: float | None) -> Any:
+        response = await self._call(target, timeout_s, self._clients.async_client)
+        self._note_answer(response)
+        return response
+
+    def _call(
+        self, target: Target, timeout_s: float | None, client_of: Callable[[Any], Any]
+    ) -> Any:
+        self.attempts += 1
+        model = target.model if self.is_degraded(target) else None
+        if target.provider == self._asked.provider:
+            return self._request.again(model=model, timeout_s=timeout_s)
+        client = client_of(self._config.providers[target.provider])
+        path = self.invocation.format.path
+        return self._request.elsewhere(client, path=path, model=model, timeout_s=timeout_s)
+
+    @fenced
+    def _note_answer(self, response: Any) -> None:
+        if self._attempt is not None and not is_raw(response) and not self._request.is_stream:
+            answer = self.invocation.format.read(response)
+            self._attempt.describe(answer.attributes())
+
+    @fenced
+    def _show_first_failure(self) -> None:
+        """Show the original attempt, which nobody took for one while it ran."""
+        invocation, fault = self.invocation, self._fault
+        invocation.repair.attempts_counted = True
+        invocation.repair.first_code = fault.code
+        invocation.count_attempt(invocation.endpoint.family, invocation.model, fault)
+        if not invocation.recording:
+            return
+        span = invocation.telemetry.tracer.start_span(
+            invocation.span_name,
+            invocation.context,
+            SpanKind.CLIENT,
+            _attempt_attributes(invocation, invocation.endpoint, invocation.model, number=1),
+            start_time=invocation.started_ns,
+        )
+        span.set_attributes(fault.attributes())
+        span.set_status(Status(StatusCode.ERROR, fault.message))
+        span.end(self._failed_at_ns)
+        event: dict[str, AttributeValue] = {
+            _names.ERROR_TYPE: fault.error_type,
+            names.ERROR_CODE: fault.code.value,
+            _names.EXCEPTION_MESSAGE: fault.message,
+        }
+        invocation.span.add_event(names.EVENT_ORIGINAL_ERROR, event, self._failed_at_ns)
+
+    def _mended(self) -> None:
+        repair = self.invocation.repair
+        repair.outcome = RecoveryOutcome.RECOVERED
+        repair.extra_attempts = self.attempts - 1
+        repair.duration_s = time.perf_counter() - self._failed_at_s
+
+    def _given_up(self, outcome: Exception) -> NotMended:
+        if outcome is not self._error:
+            report("Mender", outcome)
+        self.interrupted()
+        return NotMended()
+
+    def interrupted(self) -> None:
+        """Note what had been tried when recovery ended without an answer."""
+        repair = self.invocation.repair
+        repair.extra_attempts = self.attempts - 1
+        if repair.steps:
+            repair.outcome = RecoveryOutcome.FAILED
+            repair.duration_s = time.perf_counter() - self._failed_at_s
+
+
+class _StepSpan:
+    """The span of one step, wait included; also the drivers' `StepWatch`."""
+
+    def __init__(self, mender: Mender, step: Step) -> None:
+        self._mender = mender
+        self._step = step
+        self._failure: Failure | None = None
+        self._succeeded = False
+
+    def __enter__(self) -> Self:
+        step, invocation = self._step, self._mender.invocation
+        self._started_s = time.perf_counter()
+        started_ns = time.time_ns()
+        self._span = invocation.telemetry.tracer.start_span(
+            f"recovery {step.strategy}",
+            invocation.context,
+            SpanKind.INTERNAL,
+            self._attributes() if invocation.recording else None,
+            start_time=started_ns,
+        )
+        return self
+
+    def attempt(self, target: Target) -> "_AttemptSpan":
+        """Cover one request."""
+        if self._step.delay_s > 0:
+            self._mender.invocation.repair.wait_s += time.perf_counter() - self._started_s
+        return self._mender.attempt_span(target, self._span)
+
+    def succeeded(self) -> None:
+        """Note that this step brought the answer."""
+        self._succeeded = True
+        step, repair = self._step, self._mender.invocation.repair
+        repair.strategy = step.strategy
+        repair.provider = step.target.provider
+        repair.model = step.target.model
+        repair.degraded = self._mender.is_degraded(step.target)
+
+    def failed(self, failure: Failure) -> None:
+        """Note why this step brought none."""
+        self._failure = failure
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._span.set_attribute(names.RECOVERY_SUCCESS, self._succeeded)
+            if self._failure is not None:
+                self._span.set_attribute(names.ERROR_CODE, self._failure.code.value)
+            if not self._succeeded:
+                self._span.set_status(Status(StatusCode.ERROR))
+        finally:
+            self._span.end()
+        self._measure()
+
+    def _attributes(self) -> dict[str, AttributeValue]:
+        step, mender = self._step, self._mender
+        attributes: dict[str, AttributeValue] = {
+            names.SPAN_TYPE: SpanType.RECOVERY_STEP.value,
+            names.LOG_ID: mender.invocation.log_id(),
+            **mender.invocation.shared_attributes,
+            names.RECOVERY_STRATEGY: step.strategy,
+            names.RECOVERY_STEP: step.number,
+            names.RECOVERY_ATTEMPT: step.attempt,
+            names.RECOVERY_ACTION: step.action,
+            names.RECOVERY_DELAY: float(step.delay_s),
+            names.RECOVERY_PROVIDER_NAME: step.target.provider,
+            names.RECOVERY_DEGRADED: mender.is_degraded(step.target),
+        }
+        if step.target.model is not None:
+            attributes[names.RECOVERY_MODEL] = step.target.model
+        return attributes
+
+    def _measure(self) -> None:
+        """Count the step under the error that it was to mend, not under its own."""
+        mender = self._mender
+        instruments, context = mender.invocation.telemetry.instruments, mender.invocation.context
+        outcome: dict[str, AttributeValue] = {
+            names.RECOVERY_STRATEGY: self._step.strategy,
+            names.RECOVERY_SUCCESS: self._succeeded,
+        }
+        instruments.step_duration.record(time.perf_counter() - self._started_s, outcome, context)
+        instruments.steps.add(
+            1,
+            {
+                **outcome,
+                names.ERROR_CODE: mender.first_fault.code.value,
+                _names.PROVIDER_NAME: mender.endpoint(self._step.target).family,
+            },
+            context,
+        )
+
+
+class _AttemptSpan:
+    """The span of one request that recovery sends; current while the request is on its way."""
+
+    def __init__(self, mender: Mender, target: Target, parent: Span, *, number: int) -> None:
+        self._mender = mender
+        self._target = target
+        self._parent = parent
+        self._number = number
+        self._answer: Mapping[str, AttributeValue] = {}
+
+    def describe(self, answer: Mapping[str, AttributeValue]) -> None:
+        """Keep the attributes of the answer for the end of the span."""
+        self._answer = answer
+
+    def __enter__(self) -> None:
+        invocation, target = self._mender.invocation, self._target
+        self._endpoint = self._mender.endpoint(target)
+        context = set_span_in_context(self._parent, invocation.context)
+        operation = invocation.format.operation
+        self._span = invocation.telemetry.tracer.start_span(
+            f"{operation} {target.model}" if target.model else operation,
+            context,
+            SpanKind.CLIENT,
+            _attempt_attributes(invocation, self._endpoint, target.model, number=self._number),
+        )
+        self._token = attach(set_span_in_context(self._span, context))
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is not GeneratorExit:  # a coroutine that is thrown away ends in any context
+            detach(self._token)
+        invocation = self._mender.invocation
+        fault = invocation.fault_of(exc) if exc is not None else None
+        try:
+            self._span.set_attributes(self._answer if fault is None else fault.attributes())
+            if fault is not None:
+                self._span.set_status(Status(StatusCode.ERROR, fault.message))
+        finally:
+            self._span.end()
+        invocation.count_attempt(self._endpoint.family, self._target.model, fault)
+
+
+class _KeptException:
+    """What an exception says about its origin, so that raising it again adds nothing."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+        self._traceback = error.__traceback__
+        self._cause, self._context = error.__cause__, error.__context__
+        self._suppress = error.__suppress_context__
+
+    def restore(self) -> None:
+        """Take back what was added since."""
+        error = self._error
+        error.__traceback__ = self._traceback
+        error.__cause__, error.__context__ = self._cause, self._context
+        error.__suppress_context__ = self._suppress
+
+
+def _attempt_attributes(
+    invocation: Invocation, endpoint: Endpoint, model: str | None, *, number: int
+) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {
+        names.SPAN_TYPE: SpanType.ATTEMPT.value,
+        names.ATTEMPT_NUMBER: number,
+        _names.OPERATION_NAME: invocation.format.operation,
+        **endpoint.attributes,
+        **invocation.shared_attributes,
+    }
+    if model is not None:
+        attributes[_names.REQUEST_MODEL] = model
+    return attributes

@@ -1,0 +1,150 @@
+"""One SDK request as it can be sent: first as the application made it, then again or elsewhere.
+
+`_sdk` makes a `SentRequest` of the arguments of the SDK's `request` method; `_recovery` sends it
+again. The application's own options object is never changed when recovery is on: the SDK writes
+into the options it is given, so each sending gets a copy.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import Any, Final
+
+_SDK_HEADERS: Final = frozenset({"x-stainless-raw-response", "____stainless_override_cast_to"})
+"""Headers by which the SDK tells itself what to return; all others stay with their provider."""
+
+_PARTS: Final = ("connect", "read", "write", "pool")
+"""The four time-outs of an HTTP client."""
+
+
+class SentRequest:
+    """The arguments of one call of the SDK's `request` method."""
+
+    __slots__ = ("_args", "_client", "_kwargs", "_wrapped", "options")
+
+    def __init__(
+        self,
+        wrapped: Callable[..., Any],
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self._wrapped = wrapped
+        self._client = client
+        self._args = args
+        self._kwargs = kwargs
+        self.options = options_of(args, kwargs)
+
+    @property
+    def arguments(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """The arguments as the application's call gave them."""
+        return self._args, self._kwargs
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the SDK will return a stream."""
+        return bool(self._kwargs.get("stream"))
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long the application lets the provider be silent; None without a limit."""
+        return _seconds(self._timeout())
+
+    def first(self, timeout_s: float | None) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """Return the arguments of the original attempt when recovery owns the repeats.
+
+        Args:
+            timeout_s: Upper bound of the time-out; None leaves the application's.
+        """
+        key = self.options.idempotency_key
+        if key is None and getattr(self._client, "_idempotency_header", None):
+            self.options.idempotency_key = self._client._idempotency_key()  # noqa: SLF001 - the SDK would make it anew for every sending
+        return self._arguments(self._copy(timeout_s))
+
+    def again(self, *, model: str | None, timeout_s: float | None) -> Any:
+        """Send once more to the same provider.
+
+        Args:
+            model: Another model to ask; None asks the same.
+            timeout_s: Upper bound of the time-out; None leaves the application's.
+        """
+        args, kwargs = self._arguments(self._with_model(self._copy(timeout_s), model))
+        return self._wrapped(*args, **kwargs)
+
+    def elsewhere(
+        self, client: Any, *, path: str, model: str | None, timeout_s: float | None
+    ) -> Any:
+        """Send once more, to another provider.
+
+        Args:
+            client: The SDK client of that provider.
+            path: The path there.
+            model: The model to ask there; None asks the same.
+            timeout_s: Upper bound of the time-out; None leaves the application's.
+        """
+        options = self._with_model(self._copy(timeout_s), model)
+        options.url = path
+        options.params = {}
+        if isinstance(options.headers, Mapping):
+            options.headers = {
+                name: value
+                for name, value in options.headers.items()
+                if name.lower() in _SDK_HEADERS
+            }
+        args, kwargs = self._arguments(options)
+        return client.request(*args, **kwargs)
+
+    def private_texts(self) -> Iterator[str]:
+        """Yield what no message may repeat although it stands outside the body."""
+        headers = [self.options.headers, getattr(self._client, "_custom_headers", None)]
+        values = (each.values() for each in headers if isinstance(each, Mapping))
+        key = getattr(self._client, "api_key", None)
+        yield from (text for text in (key, *chain(*values)) if isinstance(text, str))
+
+    def _copy(self, timeout_s: float | None) -> Any:
+        options = self.options.model_copy()
+        options.max_retries = 0
+        bounded = _bounded(self._timeout(), timeout_s)
+        if bounded is not None:
+            options.timeout = bounded
+        return options
+
+    def _with_model(self, options: Any, model: str | None) -> Any:
+        if model is None:
+            return options
+        options.json_data = {**options.json_data, "model": model}
+        if options.extra_json and "model" in options.extra_json:
+            options.extra_json = {**options.extra_json, "model": model}
+        return options
+
+    def _arguments(self, options: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        if len(self._args) > 1:
+            return (self._args[0], options, *self._args[2:]), self._kwargs
+        return self._args, {**self._kwargs, "options": options}
+
+    def _timeout(self) -> Any:
+        given = self.options.timeout
+        is_given = given is None or isinstance(given, (int, float)) or hasattr(given, "read")
+        return given if is_given else self._client.timeout
+
+
+def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Return the options among the arguments of the SDK's `request` method."""
+    return args[1] if len(args) > 1 else kwargs.get("options")
+
+
+def _seconds(timeout: Any) -> float | None:
+    seconds = getattr(timeout, "read", timeout)
+    return float(seconds) if isinstance(seconds, (int, float)) else None
+
+
+def _bounded(timeout: Any, limit_s: float | None) -> Any:
+    """Return a time-out that keeps to the limit, None where `timeout` does already."""
+    seconds = _seconds(timeout)
+    if limit_s is None or (seconds is not None and seconds <= limit_s):
+        return None
+    if not hasattr(timeout, "read"):
+        return limit_s
+    parts = {part: getattr(timeout, part, None) for part in _PARTS}
+    return type(timeout)(
+        **{part: limit_s if value is None else min(value, limit_s) for part, value in parts.items()}
+    )

@@ -1,0 +1,274 @@
+"""The one place where SDK calls pass: the `request` method of the SDK's base clients.
+
+`_instrumentor` puts a `ChokePoint` there. Every method of the SDK comes through, sync or async,
+parsed, raw or streamed, whatever the client's copies and options are. A call that is no AI call,
+or that comes while instrumentation is suppressed, passes untouched. The application's call is made
+exactly once from here, whatever happens to our own part; only recovery may repeat it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+import wrapt
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from goldseam.instrumentation._clients import OWN_CLIENT, Clients
+from goldseam.instrumentation._endpoint import Endpoints
+from goldseam.instrumentation._formats import format_of
+from goldseam.instrumentation._guard import fenced, report
+from goldseam.instrumentation._invocation import Invocation, Telemetry
+from goldseam.instrumentation._raw import follow_raw, is_raw
+from goldseam.instrumentation._recovery import Mender, NotMended
+from goldseam.instrumentation._request import SentRequest, options_of
+from goldseam.instrumentation._settings import Settings
+from goldseam.instrumentation._streams import end_collected, follow
+from goldseam.recovery import RecoveryConfig, Target, original_timeout_s
+
+_T = TypeVar("_T")
+_Wrapped = Callable[..., Any]
+_Args = tuple[Any, ...]
+_Kwargs = Mapping[str, Any]
+
+_log = logging.getLogger("goldseam.instrumentation")
+
+
+class ChokePoint:
+    """Watches the requests of SDK clients; one per `instrument()`."""
+
+    def __init__(self, telemetry: Telemetry, settings: Settings) -> None:
+        self.clients = Clients()
+        self.is_active = True
+        self._telemetry = telemetry
+        self._recovery = settings.recovery
+        self._endpoints = Endpoints(settings.recovery.providers)
+
+    def request(self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs) -> Any:
+        """Stand in for `SyncAPIClient.request`."""
+        call = self._begin(wrapped, client, args, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        try:
+            with call.current():
+                response = wrapped(*call.args, **call.kwargs)
+        except Exception as error:
+            mender = call.mender(error)
+            if mender is None:
+                call.failed(error)
+                raise
+            try:
+                response = mender.mend()
+            except NotMended:
+                call.failed(error)
+            except BaseException as interruption:
+                call.interrupted(mender, interruption)
+                raise
+            else:
+                return call.answered(response)
+            raise
+        except BaseException as interruption:
+            call.failed(interruption)
+            raise
+        return call.answered(response)
+
+    async def async_request(
+        self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs
+    ) -> Any:
+        """Stand in for `AsyncAPIClient.request`."""
+        call = self._begin(wrapped, client, args, kwargs)
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        try:
+            with call.current():
+                response = await wrapped(*call.args, **call.kwargs)
+        except Exception as error:
+            mender = call.mender(error)
+            if mender is None:
+                call.failed(error)
+                raise
+            try:
+                response = await mender.amend()
+            except NotMended:
+                call.failed(error)
+            except BaseException as interruption:
+                call.interrupted(mender, interruption)
+                raise
+            else:
+                return call.answered(response)
+            raise
+        except BaseException as interruption:
+            call.failed(interruption)
+            raise
+        return call.answered(response)
+
+    def close(self) -> None:
+        """Watch nothing any more and let go of connections."""
+        self.is_active = False
+        end_collected()
+        self.clients.close()
+
+    @fenced
+    def _begin(
+        self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs
+    ) -> "_Call | None":
+        """Start watching a call, or return None for one that is none of our business."""
+        end_collected()
+        options = options_of(args, kwargs)
+        format_ = format_of(options.method, options.url)
+        body = options.json_data
+        if format_ is None or not isinstance(body, dict) or not self._watches(client):
+            return None
+        if options.extra_json:
+            body = {**body, **options.extra_json}
+        request = SentRequest(wrapped, client, args, kwargs)
+        endpoint = self._endpoints.of(client)
+        invocation = Invocation(
+            self._telemetry, format_, endpoint, body, secrets=request.private_texts
+        )
+        return _Call(invocation, request, self._recovery, self.clients)
+
+    def _watches(self, client: Any) -> bool:
+        return self.is_active and is_instrumentation_enabled() and not hasattr(client, OWN_CLIENT)
+
+
+class _Call:
+    """One watched call: what is sent, and how its end is told. None of its methods raises."""
+
+    __slots__ = ("_clients", "_config", "_invocation", "_is_owned", "_request", "args", "kwargs")
+
+    def __init__(
+        self,
+        invocation: Invocation,
+        request: SentRequest,
+        config: RecoveryConfig,
+        clients: Clients,
+    ) -> None:
+        self._invocation = invocation
+        self._request = request
+        self._config = config
+        self._clients = clients
+        self.args, self.kwargs = request.arguments
+        self._is_owned = config.mode == "on" and self._own_repeats() is not None
+
+    def current(self) -> "_Current":
+        """Make the request span current while the SDK is at work."""
+        return _Current(self._invocation.context)
+
+    @fenced
+    def mender(self, error: Exception) -> Mender | None:
+        """Return what may bring another answer; None where the error is final."""
+        if self._config.mode == "off":
+            return None
+        mender = Mender(
+            self._invocation, self._request, error, config=self._config, clients=self._clients
+        )
+        if self._is_owned:
+            return mender
+        mender.observe()
+        return None
+
+    @fenced
+    def failed(self, error: BaseException) -> None:
+        """End with the exception that the application is about to see."""
+        self._invocation.fail(error)
+
+    @fenced
+    def interrupted(self, mender: Mender, interruption: BaseException) -> None:
+        """End because the application gave up while recovery was at work."""
+        mender.interrupted()
+        self._invocation.fail(interruption)
+
+    def answered(self, response: _T) -> _T:
+        """End with an answer, or when it has been read; return the answer itself."""
+        try:
+            self._follow(response)
+        except Exception as error:  # noqa: BLE001 - the fence
+            report("_Call.answered", error)
+            self._unread()
+        return response
+
+    def _follow(self, response: Any) -> None:
+        if is_raw(response):
+            follow_raw(response, self._invocation, stream=self._request.is_stream)
+        elif self._request.is_stream and hasattr(response, "_iterator"):
+            follow(response, self._invocation)
+        else:
+            self._invocation.stop(response)
+
+    @fenced
+    def _unread(self) -> None:
+        self._invocation.stop_with(None)
+
+    @fenced
+    def _own_repeats(self) -> bool:
+        """Take the repeats over from the SDK for this one call."""
+        asked = Target(self._invocation.endpoint.provider, self._invocation.model)
+        own_s = self._request.timeout_s
+        limit_s = original_timeout_s(own_s, asked=asked, config=self._config)
+        self.args, self.kwargs = self._request.first(limit_s)
+        self._invocation.repair.extra_attempts = 0
+        return True
+
+
+class _Current:
+    """Makes a context current; leaving it is quiet where Python leaves it in another context."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = attach(self._context)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc_type is not GeneratorExit:  # a coroutine that is thrown away ends in any context
+            detach(self._token)
+
+
+def patch(module: Any, choke_point: ChokePoint) -> Callable[[], None]:
+    """Put the choke point into an SDK's `_base_client` module; return what takes it out again.
+
+    Stands aside with a warning where somebody else has wrapped the same method.
+    """
+    undo = [
+        _patch_method(getattr(module, class_name), watch)
+        for class_name, watch in (
+            ("SyncAPIClient", choke_point.request),
+            ("AsyncAPIClient", choke_point.async_request),
+        )
+        if hasattr(module, class_name)
+    ]
+
+    def unpatch() -> None:
+        for each in undo:
+            each()
+
+    return unpatch
+
+
+def _patch_method(owner: type, watch: Callable[..., Any]) -> Callable[[], None]:
+    original = vars(owner)["request"]
+    if hasattr(original, "__wrapped__"):
+        _log.warning(
+            "Goldseam: %s.%s.request is wrapped already, so its calls are not watched. "
+            "Remove the other instrumentation or uninstrument it first.",
+            owner.__module__,
+            owner.__qualname__,
+        )
+        return lambda: None
+    ours = wrapt.FunctionWrapper(original, watch)
+    owner.request = ours  # type: ignore[attr-defined] # looked up above
+
+    def unpatch() -> None:
+        if vars(owner).get("request") is ours:
+            owner.request = original  # type: ignore[attr-defined] # as above
+
+    return unpatch

@@ -1,0 +1,132 @@
+"""The masks that turn an error text into a template, as data, in the order in which they apply.
+
+Called by `fingerprint`. Pure. What varies from call to call is replaced by `<kind>`; what tells one
+cause from another stays: words, names of parameters, and names of limits such as TPM and RPD. A
+change here raises `fingerprint.VERSION`.
+"""
+
+import re
+from typing import Final
+
+_PARAMETERS: Final = frozenset(
+    {
+        "content",
+        "dimensions",
+        "encoding_format",
+        "frequency_penalty",
+        "function_call",
+        "functions",
+        "input",
+        "instructions",
+        "json",
+        "json_object",
+        "json_schema",
+        "logit_bias",
+        "logprobs",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "messages",
+        "metadata",
+        "modalities",
+        "model",
+        "n",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "prompt",
+        "reasoning",
+        "reasoning_effort",
+        "response_format",
+        "role",
+        "seed",
+        "service_tier",
+        "stop",
+        "store",
+        "stream",
+        "stream_options",
+        "system",
+        "temperature",
+        "thinking",
+        "tool_call_id",
+        "tool_calls",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "user",
+        "verbosity",
+    }
+)
+"""Quoted, these tell one bad request from another, so they stay."""
+
+_FAMILIES: Final = (
+    "gpt|chatgpt|davinci|babbage|text-embedding|dall-e|whisper|claude|gemini|gemma|llama|codellama"
+    "|meta-llama|mistral|mixtral|codestral|ministral|magistral|pixtral|devstral|qwen|qwq|deepseek"
+    "|phi|command-r|command-a|grok|nomic-embed|bge|kimi|glm|granite|nemotron|sonar|jamba"
+)
+"""Beginnings of model names; what follows must be a separator or a digit."""
+
+_MODEL_START: Final = r"(?<![\w/.-])(?:[\w.-]{1,40}/){0,3}"
+
+_ID_PREFIXES: Final = (
+    "req|request|chatcmpl|cmpl|asst|thread|run|msg|call|file|batch|resp|ft|fc|toolu|trace|session"
+    "|ray"
+)
+_TOP_LEVEL: Final = "com|net|org|io|ai|dev|cloud|local|internal|localdomain|lan"
+_TIME_WORDS: Final = "seconds?|secs?|minutes?|mins?|hours?|days?"
+_DAY: Final = r"\d{4}-\d\d-\d\d"
+_CLOCK: Final = r"\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
+_ZONE: Final = r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)"
+_LETTERS_AND_DIGITS: Final = r"(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])(?=(?:[A-Za-z_-]*\d){2})"
+
+_QUOTED: Final = re.compile(
+    r"""(?<![\w'"`])(?P<q>['"`])(?P<text>(?:(?!(?P=q)\W|(?P=q)$)[^\n]){1,200}?)(?P=q)(?!\w)"""
+)
+_ROOT_OF_PATH: Final = re.compile(r"^[A-Za-z_]+")
+
+_MASKS: Final = (
+    ("<url>", r"https?://[^\s'\"<>)\]]*[^\s'\"<>)\].,;:!?]"),
+    ("<email>", r"\*{3}@\*{3}"),
+    ("<email>", r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"),
+    ("<model>", rf"(?i){_MODEL_START}(?:{_FAMILIES})(?=[-.:_\d])[\w.:/@-]*\w"),
+    ("<model>", r"(?<![\w/.-])(?:openai/)?o[134](?:-[a-z]\w*)*(?:-\d[\w-]*)?(?![\w.])"),
+    ("<time>", rf"\b{_DAY}(?:[T ]{_CLOCK}(?:\s?{_ZONE})?)?"),
+    ("<time>", rf"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? \d\d?[ -]\w{{3}}[ -]\d{{4}} {_CLOCK} \w+"),
+    ("<time>", r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"),
+    ("<id>", r"(?i)\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b"),
+    ("<id>", r"\b(?:org|organization|proj|project|user|acct)[-_](?=\w*[A-Z\d])\w{5,}"),
+    ("<id>", rf"\b(?:{_ID_PREFIXES})[-_](?=[\w-]*\d)[\w-]{{5,}}"),
+    ("<id>", r"(?i)\b0x[\da-f]+\b|\bsha256[-:][\da-f]+\b"),
+    ("<id>", r"(?i)\b(?=[a-f]*\d)(?=\d*[a-f])[\da-f]{8,64}\b"),
+    ("<host>", r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b|\[[\da-f:]*::[\da-f:]*\](?::\d+)?"),
+    ("<host>", r"\blocalhost(?::\d+)?\b"),
+    ("<host>", r"(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}:\d{2,5}\b(?!\.\d)"),
+    ("<host>", rf"(?<![\w.-])(?:[a-z\d-]{{1,63}}\.){{1,6}}(?:{_TOP_LEVEL})\b"),
+    ("<path>", r"(?<![\w</])(?:/[\w.@~-]+){3,}|\b[A-Z]:\\[\w\\.-]+"),
+    ("<duration>", r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+(?!\w)"),
+    ("<duration>", rf"(?<![\w.])\d+(?:\.\d+)?[ -]?(?:milli|micro)?(?:{_TIME_WORDS})\b"),
+    ("<size>", r"(?<![\w.])\d+(?:[.,]\d+)? ?(?:[KMGT]i?B|bytes?|[kMG]b)\b"),
+    ("<id>", rf"(?<![\w-]){_LETTERS_AND_DIGITS}[\w-]{{12,}}\b"),
+    ("<n>", r"(?<![\w.<])-?\d+(?:[,._]\d+)*%?(?![\w>])"),
+)
+_COMPILED: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _MASKS)
+
+_LIST: Final = re.compile(r"(?P<kind><\w+>)(?:(?:,| and| or|, and|, or|,? &)? ?(?P=kind))+")
+_SPACE: Final = re.compile(r"\s+")
+
+
+def mask(text: str) -> str:
+    """Return `text` with what varies replaced, on one line."""
+    text = _QUOTED.sub(_quoted, _SPACE.sub(" ", text))
+    for kind, pattern in _COMPILED:
+        text = pattern.sub(kind, text)
+    return _LIST.sub(r"\g<kind>", text).strip()
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """Keep a parameter's name, mask any other quoted value."""
+    root = _ROOT_OF_PATH.match(found["text"])
+    if root and root[0] in _PARAMETERS and " " not in found["text"]:
+        return found[0]
+    return "<value>"

@@ -1,0 +1,44 @@
+"""Mends failed provider calls: decides purely, then waits, sends and tells.
+
+`goldseam.instrumentation` calls `recover` or `arecover` after a call's first attempt failed.
+Importing this opens no file, thread or connection.
+"""
+
+from goldseam.recovery.config import RecoveryConfig, RecoveryConfigError, load_config
+from goldseam.recovery.drivers import arecover, first_step, original_timeout_s, recover
+from goldseam.recovery.hooks import NullWatch, StepWatch, Watch
+from goldseam.recovery.plan import next_step
+from goldseam.recovery.providers import Provider
+from goldseam.recovery.values import (
+    Failure,
+    GiveUp,
+    Health,
+    Policy,
+    Skip,
+    Step,
+    Taken,
+    Target,
+)
+
+__all__ = [
+    "Failure",
+    "GiveUp",
+    "Health",
+    "NullWatch",
+    "Policy",
+    "Provider",
+    "RecoveryConfig",
+    "RecoveryConfigError",
+    "Skip",
+    "Step",
+    "StepWatch",
+    "Taken",
+    "Target",
+    "Watch",
+    "arecover",
+    "first_step",
+    "load_config",
+    "next_step",
+    "original_timeout_s",
+    "recover",
+]

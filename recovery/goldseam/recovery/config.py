@@ -1,0 +1,237 @@
+"""Read how recovery is set up: mode, policy and providers, once at start.
+
+`load_config` reads `GOLDSEAM_RECOVERY` (`off`, `observe`, `on`) and the TOML file that
+`GOLDSEAM_CONFIG` names:
+
+```toml
+[recovery]
+mode = "on"
+fallback = ["ollama"]
+deadline_s = 20
+
+[providers.ollama]
+models = { "gpt-4o" = "llama3.1", "*" = "llama3.2" }
+```
+
+An option that nobody knows is an error that names the nearest one that is known.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from goldseam.recovery.providers import PRESETS, Provider
+from goldseam.recovery.values import Policy
+
+Mode = Literal["off", "observe", "on"]
+
+_MODES: Final[tuple[str, ...]] = get_args(Mode)
+_POLICY: Final = tuple(option.name for option in fields(Policy))
+_PROVIDER: Final = tuple(option.name for option in fields(Provider) if option.name != "name")
+
+
+class RecoveryConfigError(ValueError):
+    """Recovery's settings are wrong; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryConfig:
+    """How recovery is set up.
+
+    Attributes:
+        mode: `off` does nothing; `observe` records what would be done; `on` does it.
+        policy: How far recovery goes.
+        providers: The providers that calls may go to, by name.
+    """
+
+    mode: Mode = "off"
+    policy: Policy = field(default_factory=Policy)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+
+    @property
+    def fallback_providers(self) -> tuple[Provider, ...]:
+        """The providers of the policy's fallback, in order."""
+        return tuple(
+            self.providers[name] for name in self.policy.fallback if name in self.providers
+        )
+
+
+def load_config(environ: Mapping[str, str]) -> RecoveryConfig:
+    """Return the settings that the environment names.
+
+    Raises:
+        RecoveryConfigError: A setting is unknown or has an impossible value, or the file cannot
+            be read.
+    """
+    path = environ.get("GOLDSEAM_CONFIG", "").strip()
+    config = parse_config(_read(path), source=path) if path else RecoveryConfig()
+    mode = environ.get("GOLDSEAM_RECOVERY", "").strip().lower()
+    return replace(config, mode=_mode(mode, "GOLDSEAM_RECOVERY")) if mode else config
+
+
+def parse_config(document: Mapping[str, Any], *, source: str = "config") -> RecoveryConfig:
+    """Return the settings of a decoded TOML document. Tables of other components are left alone.
+
+    Raises:
+        RecoveryConfigError: As for `load_config`; the message names `source`.
+    """
+    recovery = _table(document.get("recovery", {}), f"{source}: [recovery]")
+    policy, mode = _policy(recovery, f"{source}: [recovery]")
+    tables = _table(document.get("providers", {}), f"{source}: [providers]")
+    providers = {
+        **PRESETS,
+        **{name: _provider(name, table, source) for name, table in tables.items()},
+    }
+    for name in policy.fallback:
+        if name not in providers:
+            raise RecoveryConfigError(
+                f"{source}: [recovery] fallback names {name!r}, which is no provider here"
+                f"{_nearest(name, tuple(providers))}. Add a table [providers.{name}]."
+            )
+    return RecoveryConfig(mode=mode, policy=policy, providers=providers)
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as fault:
+        raise RecoveryConfigError(
+            f"GOLDSEAM_CONFIG: cannot read {path}: {fault}. Correct the path or unset it."
+        ) from fault
+    except tomllib.TOMLDecodeError as fault:
+        raise RecoveryConfigError(f"{path} is no TOML: {fault}. Correct that line.") from fault
+
+
+def _policy(table: Mapping[str, Any], where: str) -> tuple[Policy, Mode]:
+    _reject_unknown(table, ("mode", *_POLICY), where)
+    options: dict[str, Any] = {
+        name: _POLICY_CHECKS[name](value, f"{where} {name}")
+        for name, value in table.items()
+        if name != "mode"
+    }
+    return Policy(**options), _mode(table.get("mode", "off"), f"{where} mode")
+
+
+def _provider(name: str, value: object, source: str) -> Provider:
+    where = f"{source}: [providers.{name}]"
+    table = _table(value, where)
+    _reject_unknown(table, _PROVIDER, where)
+    options: dict[str, Any] = {
+        option: _PROVIDER_CHECKS[option](given, f"{where} {option}")
+        for option, given in table.items()
+    }
+    if preset := PRESETS.get(name):
+        return replace(preset, **options)
+    if "base_url" not in options:
+        raise RecoveryConfigError(f'{where} needs base_url, for example "https://host/v1".')
+    return Provider(name=name, **options)
+
+
+def _reject_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+    for name in table:
+        if name not in known:
+            raise RecoveryConfigError(
+                f"{where} has no option {name!r}{_nearest(name, known)}. "
+                f"Known options: {', '.join(sorted(known))}."
+            )
+
+
+def _nearest(name: str, known: tuple[str, ...]) -> str:
+    found = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def _mode(value: object, where: str) -> Mode:
+    for mode in get_args(Mode):
+        if value == mode:
+            known: Mode = mode
+            return known
+    raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_MODES)}.")
+
+
+def _table(value: object, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise RecoveryConfigError(f"{where} must be a table, not {value!r}.")
+    return value
+
+
+def _seconds(value: object, where: str) -> float:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 < value < float("inf")
+    ):
+        raise RecoveryConfigError(f"{where} is {value!r}; it must be seconds above 0.")
+    return float(value)
+
+
+def _wait(value: object, where: str) -> float:
+    return 0.0 if value == 0 and not isinstance(value, bool) else _seconds(value, where)
+
+
+def _waits(value: object, where: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or not value:
+        raise RecoveryConfigError(f"{where} is {value!r}; it must be a list such as [0.5, 1, 2].")
+    return tuple(_wait(item, where) for item in value)
+
+
+def _share(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise RecoveryConfigError(f"{where} is {value!r}; it must be from 0 to below 1.")
+    return float(value)
+
+
+def _count(value: object, where: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise RecoveryConfigError(f"{where} is {value!r}; it must be a whole number from 1.")
+    return value
+
+
+def _switch(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise RecoveryConfigError(f"{where} is {value!r}; it must be true or false.")
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise RecoveryConfigError(f"{where} is {value!r}; it must be a text that is not empty.")
+    return value
+
+
+def _url(value: object, where: str) -> str:
+    url = _text(value, where)
+    if not url.startswith(("http://", "https://")):
+        raise RecoveryConfigError(f"{where} is {url!r}; it must start with http:// or https://.")
+    return url
+
+
+def _names(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise RecoveryConfigError(f'{where} is {value!r}; it must be a list such as ["ollama"].')
+    return tuple(_text(item, where) for item in value)
+
+
+def _models(value: object, where: str) -> dict[str, str]:
+    return {asked: _text(here, where) for asked, here in _table(value, where).items()}
+
+
+_POLICY_CHECKS: Final = {
+    "max_attempts": _count,
+    "max_attempts_per_provider": _count,
+    "backoff_caps_s": _waits,
+    "deadline_s": _seconds,
+    "reserve_share": _share,
+    "reserve_max_s": _wait,
+    "fallback": _names,
+    "prefer_same_model": _switch,
+}
+_PROVIDER_CHECKS: Final = {
+    "base_url": _url,
+    "api_key_env": _text,
+    "models": _models,
+    "timeout_s": _seconds,
+}

@@ -1,0 +1,72 @@
+"""The providers that a call may be sent to, and which of them are ready.
+
+`config` makes them; `drivers` asks which are ready; the instrumentation makes clients from them.
+Keys are read from the environment when they are needed and stand in no repr.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from goldseam.recovery.values import Alternative, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """One provider that speaks the OpenAI API.
+
+    Attributes:
+        name: Its name in policies and telemetry.
+        base_url: Address of its API, ending where the client's `base_url` would.
+        api_key_env: Name of the environment variable that holds the key; None needs no key.
+        models: Asked model to model here; `*` stands for all others; absent means the same name.
+        timeout_s: Time-out of one attempt there; None takes the caller's.
+    """
+
+    name: str
+    base_url: str
+    api_key_env: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float | None = None
+
+    def api_key(self) -> str | None:
+        """Return the key from the environment; None where none is set."""
+        return (os.environ.get(self.api_key_env) or None) if self.api_key_env else None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a call could be sent there: it needs no key, or has one."""
+        return self.api_key_env is None or self.api_key() is not None
+
+    def target_for(self, model: str | None) -> Target:
+        """Return where a request for `model` goes here."""
+        if model is None:
+            return Target(self.name, self.models.get("*"))
+        return Target(self.name, self.models.get(model, self.models.get("*", model)))
+
+
+def ready_alternatives(providers: Iterable[Provider], asked: Target) -> tuple[Alternative, ...]:
+    """Return the ready providers' targets for what was asked, in order, without the asked one."""
+    targets = (
+        Alternative(provider.target_for(asked.model), provider.timeout_s)
+        for provider in providers
+        if provider.is_ready
+    )
+    return tuple(alternative for alternative in targets if alternative.target != asked)
+
+
+PRESETS: Final[Mapping[str, Provider]] = {
+    preset.name: preset
+    for preset in (
+        Provider(name="ollama", base_url="http://127.0.0.1:11434/v1"),
+        Provider(name="openai", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
+        Provider(
+            name="ovhcloud",
+            base_url="https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
+            api_key_env="OVH_AI_ENDPOINTS_ACCESS_TOKEN",
+        ),
+    )
+}
+"""Providers that need no `base_url` in the settings. Development usually goes from Ollama to
+OpenAI, production from OVHcloud to OpenAI."""

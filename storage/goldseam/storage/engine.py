@@ -1,0 +1,154 @@
+"""Connections to PostgreSQL, each in one role.
+
+The collector opens one psycopg connection with `connect`, the API a pool with `async_engine` and a
+transaction per question with `tenant_transaction`. Failures to connect come out as `StorageError`
+with the server's address and what to do, never with a password.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
+from goldseam.storage.roles import Role
+
+CONNECT_TIMEOUT_S: Final = 10
+"""As long as a stock OTLP exporter waits for an answer; later help comes too late."""
+
+POOL_SIZE: Final = 5
+"""Sessions of one API process; PostgreSQL allows 100 in all as it comes."""
+
+TENANT_OPTION: Final = "goldseam_tenant"
+"""Execution option by which `queries` finds the tenant of a transaction."""
+
+_SCHEMES: Final = {"postgresql", "postgres", "postgresql+psycopg"}
+
+
+def connect(
+    url: str, role: Role | None, *, statement_timeout_s: float | None = None
+) -> psycopg.Connection:
+    """Open a connection that acts as `role`.
+
+    Args:
+        url: `postgresql://` or `postgresql+psycopg://`.
+        role: None keeps the login itself, as migrations do.
+        statement_timeout_s: Seconds after which the server stops a statement; None: its default.
+
+    Raises:
+        DatabaseUnavailableError: Nobody answers, or the login is refused.
+        NotMigratedError: The role does not exist, or the login may not become it.
+    """
+    parsed = parse_url(url)
+    conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        connection = psycopg.connect(
+            conninfo, **_connect_arguments(parsed, role, statement_timeout_s)
+        )
+    except psycopg.OperationalError as error:
+        raise readable(error, parsed) from error
+    # `writes` counts on each statement seeing what was committed before it.
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    return connection
+
+
+def async_engine(
+    url: str,
+    role: Role,
+    *,
+    statement_timeout_s: float | None = None,
+    pool_size: int = POOL_SIZE,
+) -> AsyncEngine:
+    """Return an engine whose sessions act as `role`; it connects when first used.
+
+    Args:
+        url: `postgresql://` or `postgresql+psycopg://`.
+        role: Role of every session.
+        statement_timeout_s: Seconds after which the server stops a statement; None: its default.
+        pool_size: Most sessions at a time.
+    """
+    parsed = parse_url(url)
+    return create_async_engine(
+        parsed.set(drivername="postgresql+psycopg"),
+        connect_args=_connect_arguments(parsed, role, statement_timeout_s),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,  # a restarted server costs no failed question
+    )
+
+
+@asynccontextmanager
+async def tenant_transaction(engine: AsyncEngine, tenant: str) -> AsyncIterator[AsyncConnection]:
+    """Open a transaction that sees one tenant, or all with `roles.ALL_TENANTS`.
+
+    It is committed at the end of the block and rolled back if the block raises.
+
+    Raises:
+        ValueError: `tenant` is empty.
+        DatabaseUnavailableError: Nobody answers, or the login is refused.
+        NotMigratedError: The role does not exist, or the login may not become it.
+    """
+    if not tenant:
+        raise ValueError("A tenant is needed; roles.ALL_TENANTS stands for every tenant.")
+    async with aclosing(await _open(engine)) as connection, connection.begin():
+        await connection.execute(
+            text("SELECT set_config('goldseam.tenant', :tenant, true)"), {"tenant": tenant}
+        )
+        await connection.execution_options(**{TENANT_OPTION: tenant})
+        yield connection
+
+
+async def _open(engine: AsyncEngine) -> AsyncConnection:
+    try:
+        return await engine.connect()
+    except OperationalError as error:
+        raise readable(error.orig or error, engine.url) from error
+
+
+def parse_url(url: str) -> URL:
+    """Return `url` parsed.
+
+    Raises:
+        StorageError: It is no PostgreSQL URL; the message does not repeat it, it may hold a
+            password.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in _SCHEMES:
+        raise StorageError(
+            "The database URL must look like postgresql://user:password@host:5432/goldseam."
+        )
+    return parsed
+
+
+def readable(error: BaseException, url: URL) -> StorageError:
+    """Return the `StorageError` that tells a reader what `error` on connecting to `url` means."""
+    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    where = url.set(query={}).render_as_string(hide_password=True)
+    if any(f'role "{role}"' in reason for role in Role):
+        return NotMigratedError(
+            f"{where} is not set up for Goldseam ({reason}); run `goldseam db upgrade` with the "
+            "same login."
+        )
+    return DatabaseUnavailableError(
+        f"Cannot connect to {where}: {reason}. Check that PostgreSQL runs and that "
+        "GOLDSEAM_DATABASE_URL is right."
+    )
+
+
+def _connect_arguments(
+    url: URL, role: Role | None, statement_timeout_s: float | None
+) -> dict[str, Any]:
+    given = url.query.get("options", ())
+    options = [given] if isinstance(given, str) else list(given)
+    if role is not None:
+        options.append(f"-c role={role}")
+    if statement_timeout_s is not None:
+        options.append(f"-c statement_timeout={int(statement_timeout_s * 1000)}")
+    return {"options": " ".join(options), "connect_timeout": CONNECT_TIMEOUT_S}

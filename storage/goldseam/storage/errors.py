@@ -1,0 +1,35 @@
+"""What can go wrong in storage; each message says what to do next.
+
+Raised by every module here, caught by the collector, the API and the command line.
+
+    StorageError
+    ├── DatabaseUnavailableError   no connection: wait and try again
+    ├── NotMigratedError           tables or roles are missing: migrate
+    ├── MigrationError             the migrating login lacks a right
+    ├── BatchError                 a batch breaks its contract
+    └── EmbeddedPostgresError      the server that Goldseam brings along cannot run
+"""
+
+
+class StorageError(Exception):
+    """Storage cannot do what was asked."""
+
+
+class DatabaseUnavailableError(StorageError):
+    """PostgreSQL cannot be reached; the same call may succeed later."""
+
+
+class NotMigratedError(StorageError):
+    """The database lacks Goldseam's tables or roles; `goldseam db upgrade` makes them."""
+
+
+class MigrationError(StorageError):
+    """The login may not create what the migration needs."""
+
+
+class BatchError(StorageError):
+    """A batch or its connection breaks the contract of `writes.write`; nothing was stored."""
+
+
+class EmbeddedPostgresError(StorageError):
+    """The embedded PostgreSQL cannot be set up, started or stopped."""

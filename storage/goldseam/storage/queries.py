@@ -1,0 +1,220 @@
+"""Questions to the tables: the newest requests, one of them, its recovery steps, statistics.
+
+Called by the API inside `engine.tenant_transaction`. Row level security decides what a transaction
+may see; the tenant is also put into each statement, because only then can indexes that start with
+it be used. Every question is bounded in time, so that the database reads few daily partitions.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Text, cast, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldseam.semconv.ids import log_id_time_ms
+from goldseam.storage.engine import TENANT_OPTION
+from goldseam.storage.figures import Statistics, statistics
+from goldseam.storage.models import AIErrorRecovery, AIRequestLog
+from goldseam.storage.records import RecoveryRecord, RequestRecord
+from goldseam.storage.roles import ALL_TENANTS
+
+__all__ = [
+    "DEFAULT_WINDOW",
+    "RecentFilter",
+    "RequestRow",
+    "Statistics",
+    "recent",
+    "recent_query",
+    "recovery_steps",
+    "request_by_id",
+    "request_by_request_id",
+    "statistics",
+    "tenant_of",
+]
+
+DEFAULT_WINDOW: Final = timedelta(days=30)
+"""As long as rows are kept unless retention is set otherwise."""
+
+_STEPS_SINCE: Final = timedelta(hours=1)
+_STEPS_UNTIL: Final = timedelta(days=2)
+"""How far from its request's start a step is looked for: a clock may be set back in between, and a
+call may take long, but no call takes two days."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_ID_TIME_MS: Final = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRow(RequestRecord):
+    """A stored request: what was written, and when it last changed."""
+
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentFilter:
+    """Which requests `recent` lists; None does not narrow.
+
+    Attributes:
+        since: Earliest start, included; by default 30 days before the latest.
+        until: Latest start, not included.
+        recovered: True for mended calls only, False for all others.
+        cursor: `(created_at, id)` of the last row of the page before.
+    """
+
+    module: str | None = None
+    status: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    tenant_id: str | None = None
+    error_code: str | None = None
+    trace_id: str | None = None
+    user_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    recovered: bool | None = None
+    cursor: tuple[datetime, UUID] | None = None
+
+
+async def recent(
+    conn: AsyncConnection, filter_: RecentFilter | None = None, limit: int = 20
+) -> list[RequestRow]:
+    """Return the newest requests that fit, newest first, without duplicates.
+
+    A page ends where `limit` says; the next one starts at `cursor`, however many rows have come in
+    since.
+    """
+    query = recent_query(filter_ or RecentFilter(), limit, tenant_of(conn))
+    return [_request_row(row) for row in await conn.execute(query)]
+
+
+def recent_query(filter_: RecentFilter, limit: int, tenant: str | None) -> Select[Any]:
+    """Return the statement of `recent`, for a transaction that is limited to `tenant`."""
+    conditions = [
+        AIRequestLog.duplicate_of.is_(None),
+        *_equalities(filter_),
+        *_time_bounds(filter_),
+    ]
+    if tenant is not None:
+        conditions.append(AIRequestLog.tenant_id == tenant)
+    if filter_.recovered is not None:
+        mended = AIRequestLog.recovery_outcome.is_not_distinct_from("recovered")
+        conditions.append(mended if filter_.recovered else ~mended)
+    return (
+        _select_requests()
+        .where(*conditions)
+        .order_by(AIRequestLog.created_at.desc(), AIRequestLog.id.desc())
+        .limit(limit)
+    )
+
+
+async def request_by_id(conn: AsyncConnection, row_id: UUID) -> RequestRow | None:
+    """Return the request with this id; its partition is known from the time inside the id."""
+    milliseconds = log_id_time_ms(row_id)
+    if milliseconds > _LAST_ID_TIME_MS:
+        return None
+    start = _EPOCH + timedelta(milliseconds=milliseconds)
+    query = _select_requests().where(
+        AIRequestLog.created_at >= start,
+        AIRequestLog.created_at < start + timedelta(milliseconds=1),
+        AIRequestLog.id == row_id,
+    )
+    return await _first(conn, query)
+
+
+async def request_by_request_id(
+    conn: AsyncConnection, request_id: str, *, since: datetime | None = None
+) -> RequestRow | None:
+    """Return the newest request with this correlation id.
+
+    Args:
+        conn: Transaction.
+        request_id: The caller's own id, or a row id as text.
+        since: Earliest start; by default 30 days ago.
+    """
+    try:
+        row = await request_by_id(conn, UUID(request_id))
+    except ValueError:
+        row = None
+    if row is not None:
+        return row
+    query = _select_requests().where(
+        AIRequestLog.request_id == request_id,
+        # The index leaves out rows without a correlation id of their own.
+        AIRequestLog.request_id != cast(AIRequestLog.id, Text),
+        AIRequestLog.created_at >= (since or datetime.now(UTC) - DEFAULT_WINDOW),
+    )
+    return await _first(conn, query)
+
+
+async def recovery_steps(conn: AsyncConnection, request_log_id: UUID) -> list[RecoveryRecord]:
+    """Return the recovery steps of a request in the order in which they ran."""
+    milliseconds = min(log_id_time_ms(request_log_id), _LAST_ID_TIME_MS)
+    start = _EPOCH + timedelta(milliseconds=milliseconds)
+    step = AIErrorRecovery
+    query = (
+        select(*(getattr(step, field.name) for field in fields(RecoveryRecord)))
+        .where(
+            step.request_log_id == request_log_id,
+            step.created_at >= max(start, _EPOCH + _STEPS_SINCE) - _STEPS_SINCE,
+            step.created_at < start + _STEPS_UNTIL,
+        )
+        .order_by(step.step_number, step.created_at)
+    )
+    if (tenant := tenant_of(conn)) is not None:
+        query = query.where(step.tenant_id == tenant)
+    return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+def tenant_of(conn: AsyncConnection) -> str | None:
+    """Return the one tenant that a transaction sees; None if it sees all."""
+    options = conn.sync_connection.get_execution_options() if conn.sync_connection else {}
+    tenant = options.get(TENANT_OPTION, ALL_TENANTS)
+    return None if tenant == ALL_TENANTS else str(tenant)
+
+
+def _select_requests() -> Select[Any]:
+    return select(*(getattr(AIRequestLog, field.name) for field in fields(RequestRow)))
+
+
+def _equalities(filter_: RecentFilter) -> list[ColumnElement[bool]]:
+    columns = {
+        "module": AIRequestLog.module,
+        "status": AIRequestLog.status,
+        "provider": AIRequestLog.provider_used,
+        "model": AIRequestLog.model_requested,
+        "tenant_id": AIRequestLog.tenant_id,
+        "error_code": AIRequestLog.error_code,
+        "trace_id": AIRequestLog.trace_id,
+        "user_id": AIRequestLog.user_id,
+    }
+    wanted = {name: getattr(filter_, name) for name in columns}
+    return [columns[name] == value for name, value in wanted.items() if value is not None]
+
+
+def _time_bounds(filter_: RecentFilter) -> list[ColumnElement[bool]]:
+    created_at = AIRequestLog.created_at
+    latest = filter_.cursor[0] if filter_.cursor else filter_.until or datetime.now(UTC)
+    bounds = [created_at >= (filter_.since or latest - DEFAULT_WINDOW)]
+    if filter_.until is not None:
+        bounds.append(created_at < filter_.until)
+    if filter_.cursor is not None:
+        # The pair alone would not keep the planner from reading newer partitions.
+        bounds.append(created_at <= filter_.cursor[0])
+        bounds.append(tuple_(created_at, AIRequestLog.id) < tuple_(*filter_.cursor))
+    return bounds
+
+
+async def _first(conn: AsyncConnection, query: Select[Any]) -> RequestRow | None:
+    """Return the newest row of `query`; the same id may exist once per tenant."""
+    if (tenant := tenant_of(conn)) is not None:
+        query = query.where(AIRequestLog.tenant_id == tenant)
+    newest = query.order_by(AIRequestLog.created_at.desc(), AIRequestLog.tenant_id).limit(1)
+    row = (await conn.execute(newest)).first()
+    return None if row is None else _request_row(row)
+
+
+def _request_row(row: Any) -> RequestRow:
+    return RequestRow(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it

@@ -1,0 +1,206 @@
+"""Store a batch of records in one transaction, exactly once however often it is delivered.
+
+Called by the collector's writer thread. When `write` returns, the rows are committed; when it
+raises, nothing of the batch is stored and the connection is ready for the next batch. Whether a
+row is new is asked of the table, never remembered: any number of writers may run at once.
+"""
+
+import hashlib
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Final
+
+import psycopg
+from psycopg import Cursor
+from psycopg.pq import TransactionStatus
+
+from goldseam.storage import write_statements as statements
+from goldseam.storage.errors import BatchError
+from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
+from goldseam.storage.transitions import merge_all
+
+_request_values: Final = attrgetter(*statements.REQUEST_COLUMNS)
+_recovery_values: Final = attrgetter(*statements.RECOVERY_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteResult:
+    """What a batch did to the tables, in rows.
+
+    Attributes:
+        requests_new: Request rows that were not there before.
+        requests_changed: Request rows that moved along an allowed transition.
+        recoveries_new: Recovery steps that were not there before.
+        patterns_new: Error patterns that the tenant had never had.
+    """
+
+    requests_new: int = 0
+    requests_changed: int = 0
+    recoveries_new: int = 0
+    patterns_new: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _PatternChange:
+    tenant_id: str
+    error_pattern: str
+    occurrences: int
+    recovered: int
+    first_seen: datetime | None
+    last_occurred: datetime | None
+
+
+def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
+    """Store `batch` and commit.
+
+    Args:
+        conn: Connection in role `goldseam_writer`, outside a transaction.
+        batch: Records; a key that comes twice is merged as if it came in two batches.
+        now: Time of writing, for `updated_at` of rows that change.
+
+    Raises:
+        BatchError: An error pattern has no `PatternRecord`, or a transaction is open on `conn`.
+        psycopg.DataError: A value does not fit its column.
+        psycopg.OperationalError: The database went away, before or after the commit; writing
+            the batch again is safe.
+    """
+    _check(conn, batch)
+    if not batch:
+        return WriteResult()
+    with conn.transaction(), conn.cursor() as cursor:
+        _ensure_staging(cursor)
+        new, changed, changes = _store_requests(cursor, merge_all(batch.requests), now)
+        recoveries_new = _store_recoveries(cursor, batch.recoveries)
+        patterns_new = _count_patterns(cursor, changes, batch.patterns, now)
+    return WriteResult(
+        requests_new=new,
+        requests_changed=changed,
+        recoveries_new=recoveries_new,
+        patterns_new=patterns_new,
+    )
+
+
+def pattern_id(tenant_id: str, error_pattern: str) -> str:
+    """Return the key of an error pattern: 16 hex digits, the same everywhere."""
+    return hashlib.sha256(f"{tenant_id}/{error_pattern}".encode()).hexdigest()[:16]
+
+
+def _check(conn: psycopg.Connection, batch: Batch) -> None:
+    if conn.info.transaction_status == TransactionStatus.INTRANS:
+        raise BatchError("A transaction is open on this connection; commit or roll it back first.")
+    mentioned = {(r.tenant_id, r.error_pattern) for r in batch.requests if r.error_pattern}
+    if missing := mentioned - batch.patterns.keys():
+        raise BatchError(
+            f"batch.patterns lacks {min(missing)}; add a PatternRecord for every "
+            "error_pattern of batch.requests."
+        )
+
+
+def _ensure_staging(cursor: Cursor[Any]) -> None:
+    # Asked each time: a pool or a rolled back transaction may have taken the tables away.
+    row = cursor.execute(statements.STAGING_EXISTS).fetchone()
+    if row is None or not row[0]:
+        for statement in statements.CREATE_STAGING:
+            cursor.execute(statement)
+
+
+def _store_requests(
+    cursor: Cursor[Any], records: list[RequestRecord], now: datetime
+) -> tuple[int, int, list[_PatternChange]]:
+    if not records:
+        return 0, 0, []
+    with cursor.copy(statements.COPY_REQUESTS) as copy:
+        copy.set_types(statements.REQUEST_TYPES)
+        for record in records:
+            copy.write_row(_request_values(record))
+    new, changes = _moved(cursor, statements.INSERT_REQUESTS, {"now": now})
+    if new == len(records):
+        return new, 0, changes
+    times = [record.created_at for record in records]
+    span = {"now": now, "earliest": min(times), "latest": max(times)}
+    changed, further = _moved(cursor, statements.UPDATE_REQUESTS, span)
+    return new, changed, changes + further
+
+
+def _moved(
+    cursor: Cursor[Any], statement: str, parameters: dict[str, Any]
+) -> tuple[int, list[_PatternChange]]:
+    """Run `statement`; return how many rows it wrote and what that means for the patterns."""
+    rows_written, changes = 0, []
+    for tenant_id, pattern, rows, *counters in cursor.execute(statement, parameters):
+        rows_written += rows
+        if pattern is not None:
+            changes.append(_PatternChange(tenant_id, pattern, *counters))
+    return rows_written, changes
+
+
+def _store_recoveries(cursor: Cursor[Any], records: list[RecoveryRecord]) -> int:
+    if not records:
+        return 0
+    with cursor.copy(statements.COPY_RECOVERIES) as copy:
+        copy.set_types(statements.RECOVERY_TYPES)
+        for record in records:
+            copy.write_row(_recovery_values(record))
+    return cursor.execute(statements.INSERT_RECOVERIES).rowcount
+
+
+def _count_patterns(
+    cursor: Cursor[Any],
+    changes: list[_PatternChange],
+    patterns: dict[tuple[str, str], PatternRecord],
+    now: datetime,
+) -> int:
+    if not changes:
+        return 0
+    summed = _summed(changes)
+    patterns_new = _insert_patterns(cursor, summed, patterns, now)
+    columns = zip(*(astuple(change) for change in summed), strict=True)
+    names = ("tenant_id", "error_pattern", "occurrences", "recovered", "first_seen")
+    parameters = dict(zip((*names, "last_occurred"), map(list, columns), strict=True))
+    cursor.execute(statements.LOCK_PATTERNS, parameters)
+    cursor.execute(statements.UPDATE_PATTERNS, {**parameters, "now": now})
+    return patterns_new
+
+
+def _summed(changes: list[_PatternChange]) -> list[_PatternChange]:
+    """Return one change per pattern."""
+    grouped: dict[tuple[str, str], list[_PatternChange]] = {}
+    for change in changes:
+        grouped.setdefault((change.tenant_id, change.error_pattern), []).append(change)
+    return [
+        _PatternChange(
+            *key,
+            occurrences=sum(change.occurrences for change in group),
+            recovered=sum(change.recovered for change in group),
+            first_seen=min((c.first_seen for c in group if c.first_seen), default=None),
+            last_occurred=max((c.last_occurred for c in group if c.last_occurred), default=None),
+        )
+        for key, group in grouped.items()
+    ]
+
+
+def _insert_patterns(
+    cursor: Cursor[Any],
+    changes: list[_PatternChange],
+    patterns: dict[tuple[str, str], PatternRecord],
+    now: datetime,
+) -> int:
+    # A change without times only takes back: its row has been there since it was counted.
+    seen = [change for change in changes if change.first_seen is not None]
+    records = [patterns[change.tenant_id, change.error_pattern] for change in seen]
+    parameters = {
+        "tenant_id": [change.tenant_id for change in seen],
+        "pattern_id": [pattern_id(change.tenant_id, change.error_pattern) for change in seen],
+        "error_pattern": [change.error_pattern for change in seen],
+        "error_code": [record.error_code for record in records],
+        "error_message_pattern": [record.error_message_pattern for record in records],
+        "provider": [record.provider for record in records],
+        "normaliser_version": [record.normaliser_version for record in records],
+        "first_seen": [change.first_seen for change in seen],
+        "last_occurred": [change.last_occurred for change in seen],
+        "probable_cause": [record.probable_cause for record in records],
+        "suggested_action": [record.suggested_action for record in records],
+        "now": now,
+    }
+    return cursor.execute(statements.INSERT_PATTERNS, parameters).rowcount

@@ -1,0 +1,131 @@
+"""Spans as a real SDK encodes them, and a real collector on a free port."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import psycopg
+import pytest
+import uvicorn
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, Tracer
+
+from goldseam.collector import CollectorSettings, create_app
+
+CHAT: dict[str, str | int] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 19,
+    "gen_ai.usage.output_tokens": 10,
+}
+
+
+@dataclass
+class Recorder:
+    """A real tracer whose finished spans are taken as values or as OTLP bytes."""
+
+    exporter: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+
+    def __post_init__(self) -> None:
+        resource = Resource({"service.name": "shop", "telemetry.sdk.language": "python"})
+        self.provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+    @property
+    def tracer(self) -> Tracer:
+        """Give a tracer under Goldseam's own scope."""
+        return self.provider.get_tracer("goldseam.instrumentation", "0.1.0")
+
+    def chats(self, count: int = 1, **attributes: str | int) -> None:
+        """Record finished chat requests."""
+        for _ in range(count):
+            span = self.tracer.start_span("chat gpt-4o", kind=SpanKind.CLIENT)
+            span.set_attributes(CHAT | attributes)
+            span.end()
+
+    def take(self) -> tuple[ReadableSpan, ...]:
+        """Give what was recorded since the last time."""
+        spans = self.exporter.get_finished_spans()
+        self.exporter.clear()
+        return spans
+
+    def body(self) -> bytes:
+        """Give what was recorded since the last time, as the OTLP exporter encodes it."""
+        encoded: bytes = encode_spans(self.take()).SerializeToString()
+        return encoded
+
+
+class Server(uvicorn.Server):
+    """A collector in a thread of this process."""
+
+    def __init__(self, settings: CollectorSettings) -> None:
+        super().__init__(uvicorn.Config(create_app(settings), log_level="warning", lifespan="on"))
+        self._ready = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self.run, args=([self._socket],))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell the test when requests are taken."""
+        await super().startup(sockets=sockets)
+        self._ready.set()
+
+    def open(self) -> None:
+        """Start, and return when requests are taken."""
+        self._thread.start()
+        assert self._ready.wait(timeout=20)
+
+    def close(self) -> None:
+        """Stop as a signal would."""
+        self.should_exit = True
+        self._thread.join(timeout=20)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """Give a tracer whose spans the test encodes."""
+    return Recorder()
+
+
+@pytest.fixture
+def start_collector() -> Iterator[Callable[[CollectorSettings], Server]]:
+    """Start collectors in this process; each is stopped when the test is over."""
+    servers: list[Server] = []
+
+    def start(settings: CollectorSettings) -> Server:
+        server = Server(settings)
+        servers.append(server)
+        server.open()
+        return server
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def collector(database: str, start_collector: Callable[[CollectorSettings], Server]) -> Server:
+    """Run a collector over an empty, migrated database."""
+    return start_collector(CollectorSettings(database_url=database))
+
+
+@pytest.fixture
+def count_rows(database: str) -> Callable[[str], int]:
+    """Count the rows of a query as the owner of nothing: a session of the writer's role."""
+
+    def count(condition: str = "true") -> int:
+        with psycopg.connect(database, options="-c role=goldseam_writer") as connection:
+            query = f"SELECT count(*) FROM ai_request_logs WHERE {condition}"  # noqa: S608
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    return count

@@ -1,0 +1,86 @@
+"""Fixtures that several test folders share.
+
+`database` is a migrated, empty PostgreSQL database of its own for each test. Server-side packages
+are imported inside the fixtures, because the application's tests also run where none is installed.
+"""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, LiteralString
+
+import pytest
+
+if TYPE_CHECKING:
+    from goldseam.storage.embedded import EmbeddedPostgres
+
+_TEMPLATE = "goldseam_template"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on asyncio, as the server side does."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def short_folder() -> Iterator[Path]:
+    """Give a folder whose path leaves room for a socket's name.
+
+    Not below pytest's own folder: a second pytest closes that one to other users, and as root the
+    server runs as another user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="goldseam-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(short_folder: Path) -> Iterator["EmbeddedPostgres"]:
+    """Run one PostgreSQL server for all tests of the session."""
+    from goldseam.storage.embedded import EmbeddedPostgres  # noqa: PLC0415 - server side
+
+    with EmbeddedPostgres(short_folder / "shared") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: "EmbeddedPostgres") -> str:
+    """Give the name of a migrated database that nobody connects to."""
+    from goldseam.storage import migrate  # noqa: PLC0415 - server side
+
+    _run_as_superuser(postgres, f"CREATE DATABASE {_TEMPLATE} OWNER goldseam")
+    migrate.upgrade(postgres._url("goldseam", _TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def database(postgres: "EmbeddedPostgres", migrated_template: str) -> Iterator[str]:
+    """Give the URL of a migrated, empty database, dropped when the test is over."""
+    name = f"test_{next(_numbers)}"
+    _run_as_superuser(
+        postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} OWNER goldseam"
+    )
+    yield postgres._url("goldseam", name)
+    postgres.start()  # a test may have stopped it
+    _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(postgres: "EmbeddedPostgres") -> Iterator[str]:
+    """Give the URL of a database that was never migrated."""
+    name = f"test_{next(_numbers)}"
+    _run_as_superuser(postgres, f"CREATE DATABASE {name} OWNER goldseam")
+    yield postgres._url("goldseam", name)
+    postgres.start()
+    _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _run_as_superuser(postgres: "EmbeddedPostgres", statement: LiteralString) -> None:
+    import psycopg  # noqa: PLC0415 - server side
+
+    with psycopg.connect(postgres._url("postgres", "postgres"), autocommit=True) as connection:
+        connection.execute(statement)

@@ -1,0 +1,112 @@
+"""`goldseam demo` tells the truth: its summary agrees with SQL on the tables."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldseam.cli import demo_app
+from goldseam.storage import engine
+from goldseam.storage.embedded import EmbeddedPostgres
+from goldseam.storage.roles import Role
+
+CALLS = 80
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the demo keeps its PostgreSQL."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def summary(folder: Path) -> Any:
+    """What a short demo printed."""
+    command = [Path(sys.executable).with_name("goldseam"), "demo", "--json"]
+    options = ["--calls", str(CALLS), "--data-dir", folder, "--api-port", "0"]
+    done = subprocess.run(
+        [*command, *options, "--otlp-http-port", "0"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def tables(folder: Path, summary: Any) -> dict[str, Any]:
+    """The same figures, counted by SQL after the demo has stopped."""
+    with EmbeddedPostgres(folder) as server, engine.connect(server.url, Role.WRITER) as connection:
+        row = connection.execute(
+            """
+            SELECT count(*),
+                   count(*) FILTER (WHERE status = 'success'),
+                   count(*) FILTER (WHERE first_error_code IS NOT NULL),
+                   count(*) FILTER (WHERE status = 'error'),
+                   sum(1 + retry_count),
+                   avg(recovery_time_ms) FILTER (WHERE recovery_outcome = 'recovered')
+            FROM ai_request_logs
+            """
+        ).fetchone()
+        assert row is not None
+        mended = connection.execute(
+            """
+            SELECT recovery_strategy, count(*) FROM ai_request_logs
+            WHERE recovery_outcome = 'recovered' GROUP BY 1
+            """
+        ).fetchall()
+        steps = connection.execute("SELECT count(*) FROM ai_error_recovery").fetchone()
+        assert steps is not None
+    names = ("calls", "answered", "failed_first_try", "lost", "attempts", "added_latency_ms")
+    return dict(zip(names, row, strict=True)) | {"mended": dict(mended), "steps": steps[0]}
+
+
+def test_every_number_agrees_with_sql(summary: Any, tables: dict[str, Any]) -> None:
+    """Each figure of the summary is what a recount of the tables gives."""
+    for name in ("calls", "answered", "failed_first_try", "lost", "attempts", "mended"):
+        assert summary[name] == tables[name], name
+    assert summary["added_latency_ms"] == pytest.approx(tables["added_latency_ms"], abs=0.1)
+
+
+def test_every_call_arrived_and_every_attempt_is_accounted_for(
+    summary: Any, tables: dict[str, Any]
+) -> None:
+    """The providers saw as many requests as the tables tell of, and each extra one was a step."""
+    assert summary["calls"] == CALLS
+    assert summary["seen_by_providers"] == summary["attempts"]
+    assert tables["attempts"] == CALLS + tables["steps"]
+
+
+def test_the_weather_was_bad_and_most_calls_were_mended(summary: Any) -> None:
+    """There was something to mend, by more than one strategy, and something that was lost."""
+    assert summary["failed_first_try"] > CALLS / 5
+    assert set(summary["mended"]) >= {"retry", "fallback"}
+    assert 0 < summary["lost"] < CALLS / 10
+
+
+def test_a_row_is_visible_within_ten_seconds(summary: Any) -> None:
+    """The first row can be read through the API soon after the program starts."""
+    assert summary["first_row_s"] <= 10
+
+
+def test_the_application_part_imports_no_goldseam() -> None:
+    """The program that the demo runs is an ordinary one."""
+    tree = ast.parse(Path(demo_app.__file__).read_text())
+    imported = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [])
+        + [alias.name for alias in node.names]
+        if name
+    }
+    assert "openai" in imported
+    assert not [name for name in imported if "goldseam" in name or "opentelemetry" in name]

@@ -1,0 +1,171 @@
+"""Error texts with the same cause share a key; others do not."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from goldseam.errors import error_pattern, fingerprint, redact
+from goldseam.errors.fingerprint import MAX_TEMPLATE, VERSION, innermost
+
+SENTENCE = "You exceeded your current quota, please check your plan."
+
+WRAPPED = (
+    ("bare", SENTENCE),
+    ("openai-3", f"Error code: 429 - {SENTENCE}"),
+    ("openai-2", f"Error code: 429 - {{'error': {{'message': '{SENTENCE}', 'type': 'x'}}}}"),
+    ("class-prefix", f"RateLimitError: Error code: 429 - {SENTENCE}"),
+    ("qualified-class", f"openai.RateLimitError: {SENTENCE}"),
+    ("json", f'{{"error": {{"message": "{SENTENCE}", "code": "insufficient_quota"}}}}'),
+    ("json-string-error", f'{{"error": "{SENTENCE}"}}'),
+    ("json-list", f'[{{"error": {{"message": "{SENTENCE}"}}}}]'),
+    (
+        "litellm",
+        f'litellm.RateLimitError: RateLimitError: X - {{"error": {{"message": "{SENTENCE}"}}}}',
+    ),
+    (
+        "pydantic-ai",
+        f"ModelHTTPError: status_code: 429, model_name: gpt-4o, body: {{'message': '{SENTENCE}'}}",
+    ),
+    ("google", f"429 RESOURCE_EXHAUSTED. {{'error': {{'code': 429, 'message': '{SENTENCE}'}}}}"),
+    ("html", f"<html><head><title>{SENTENCE}</title></head><body><p>x</p></body></html>"),
+    ("cut-off", f"Error code: 429 - {{'error': {{'message': '{SENTENCE}', 'type': 'insuff"),
+)
+
+
+@pytest.mark.parametrize(
+    "message", [message for _, message in WRAPPED], ids=[name for name, _ in WRAPPED]
+)
+def test_wrappers_come_off(message: str) -> None:
+    """Class names, reprs, JSON and HTML around a sentence do not change its key."""
+    assert innermost(message) == SENTENCE
+
+
+SAME = (
+    (
+        "limits-models-organisations-and-waits",
+        "Limit for gpt-4o in organization org-aBc123: 30000, used 29000. Try again in 1.84s.",
+        "Limit for o3-mini in organization org-XyZ999: 200000, used 12. Try again in 6m0s.",
+    ),
+    ("model-in-backticks", "The model `gpt-5o` does not exist.", "The model `foo` does not exist."),
+    (
+        "request-ids",
+        "Overloaded (request req_011CSHoEeqs5C35K2UUqR7Fy)",
+        "Overloaded (request req_022DTIpFfrt6D46L3VVrS8Gz)",
+    ),
+    (
+        "hosts-and-times",
+        "connect to 10.0.0.1:443 failed at 2025-01-02T03:04:05Z",
+        "connect to api.example.com:8443 failed at 2026-11-12T13:14:15Z",
+    ),
+    (
+        "uuids",
+        "session 5f0c5b4e-7a41-4d2c-9d3a-111111111111 expired",
+        "session 0a1b2c3d-7a41-4d2c-9d3a-222222222222 expired",
+    ),
+    (
+        "memory",
+        "model requires more system memory (8.4 GiB) than is available (5.6 GiB)",
+        "model requires more system memory (48.0 GiB) than is available (700 MiB)",
+    ),
+    ("waits-in-words", "Please retry after 6 seconds.", "Please retry after 1 second."),
+    ("addresses", "See https://a.example/b?c=1.", "See https://d.example/e."),
+    (
+        "lists-of-values",
+        "must be one of 'a', 'b' or 'c', not 'd'",
+        "must be one of 'a', 'b', 'c', and 'x', not 'y'",
+    ),
+    ("spaces", "server busy, please try again.  maximum", "server busy, please try again. maximum"),
+)
+DIFFERENT = (
+    (
+        "minute-and-day-limits",
+        "Rate limit reached on requests per min (RPM): Limit 3",
+        "Rate limit reached on requests per day (RPD): Limit 200",
+    ),
+    (
+        "token-and-request-limits",
+        "Rate limit reached on tokens per min (TPM): Limit 3",
+        "Rate limit reached on requests per min (RPM): Limit 3",
+    ),
+    (
+        "named-parameters",
+        "Unsupported value: 'temperature' does not support 0.2 with this model.",
+        "Unsupported value: 'top_p' does not support 0.2 with this model.",
+    ),
+    (
+        "paths-into-the-request",
+        "Invalid type for 'messages[3].content'",
+        "Invalid type for 'tools[3].function'",
+    ),
+)
+
+
+@pytest.mark.parametrize(("one", "other"), [row[1:] for row in SAME], ids=[row[0] for row in SAME])
+def test_same_cause_same_key(one: str, other: str) -> None:
+    """What varies from call to call does not change the key."""
+    assert fingerprint(one).template == fingerprint(other).template
+    assert fingerprint(one).key == fingerprint(other).key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [row[1:] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT]
+)
+def test_different_cause_different_key(one: str, other: str) -> None:
+    """What tells causes apart is kept."""
+    assert fingerprint(one).key != fingerprint(other).key
+
+
+def test_template_is_readable() -> None:
+    """The template keeps the provider's words."""
+    message = (
+        "Error code: 429 - Rate limit reached for gpt-4o-mini-2024-07-18 in organization "
+        "org-aBc123 on tokens per min (TPM): Limit 30000, Used 29000, Requested 5000. Please try "
+        "again in 1.84s. Visit https://platform.openai.com/account/rate-limits to learn more."
+    )
+
+    assert fingerprint(message).template == snapshot(
+        "Rate limit reached for <model> in organization <id> on tokens per min (TPM): Limit <n>, "
+        "Used <n>, Requested <n>. Please try again in <duration>. Visit <url> to learn more."
+    )
+
+
+def test_pattern_names_code_provider_and_key() -> None:
+    """The pattern is what the server files occurrences under."""
+    found = fingerprint("Overloaded")
+
+    assert error_pattern("OVERLOADED", "anthropic", found) == f"OVERLOADED:anthropic:{found.key}"
+
+
+def test_keys_of_this_version_stay() -> None:
+    """A changed key is a new pattern for everybody: raise VERSION when this test fails."""
+    texts = ("Overloaded", "prompt is too long: 210000 tokens > 200000 maximum", "")
+
+    assert (VERSION, [fingerprint(text).key for text in texts]) == snapshot(
+        (1, ["23b17b289036", "7e7bdb37e17f", "e3b0c44298fc"])
+    )
+
+
+@given(st.text(max_size=300))
+def test_any_text_has_a_bounded_fingerprint(text: str) -> None:
+    """Every text gives a key of one form, a template in its limit, and the same ones again."""
+    found = fingerprint(text)
+
+    assert re.fullmatch(r"[0-9a-f]{12}", found.key)
+    assert len(found.template) <= MAX_TEMPLATE
+    assert found == fingerprint(text)
+
+
+HOSTILE = ("{", "[{", "'", "'a ", "a-", "a.", "1.", "/a", "gpt-", "<h1", "a@", "key=", "http://")
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_text_is_bounded_work(unit: str) -> None:
+    """Megabytes of the worst text for the patterns give a result at once.
+
+    The bound is on the characters that the patterns see: a pattern that went back and forth over
+    2,000 of them would take minutes, and the suite with it.
+    """
+    assert len(fingerprint(redact(unit * 500_000)).template) <= MAX_TEMPLATE

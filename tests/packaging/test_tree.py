@@ -1,0 +1,58 @@
+"""The tree keeps its own promises: docstrings, doors, and no address of a registry."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("instrumentation", "recovery", "collector", "storage", "api", "grafana")
+MODULES = sorted(
+    path
+    for component in PACKAGES
+    for path in (ROOT / component / "goldseam").rglob("*.py")
+    if "versions" not in path.parts
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_module_opens_with_a_docstring(path: Path) -> None:
+    """Every module says what lives there."""
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in MODULES if path.name == "__init__.py" and "__all__" in path.read_text()],
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_door_lists_its_names_in_order(path: Path) -> None:
+    """`__all__` is sorted and matches what the door brings in."""
+    tree = ast.parse(path.read_text())
+    (names,) = (
+        [ast.literal_eval(item) for item in node.value.elts]
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+    )
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize("component", PACKAGES)
+def test_component_readme_has_its_five_parts(component: str) -> None:
+    """A paragraph, a diagram, the shortest program, settings, what happens when things go wrong."""
+    text = (ROOT / component / "README.md").read_text()
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings == [
+        "How it fits together",
+        "The shortest program",
+        "Settings",
+        "When things go wrong",
+    ]
+
+
+def test_constraints_pin_versions_and_name_no_index() -> None:
+    """The constraints file holds pins only."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[\w.]+", line) for line in pins)

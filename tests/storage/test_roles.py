@@ -1,0 +1,148 @@
+"""Who sees and changes which rows."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from goldseam.storage import Batch, RecoveryRecord, RequestRecord, Role, writes
+from goldseam.storage.engine import connect
+
+NOW = datetime(2026, 3, 14, 13, tzinfo=UTC)
+TABLES = ("ai_request_logs", "ai_error_recovery", "ai_error_analysis")
+BOTH = {"acme", "globex"}
+
+
+@pytest.fixture
+def filled(
+    database: str,
+    writer: psycopg.Connection,
+    make_request: Callable[..., RequestRecord],
+    make_step: Callable[..., RecoveryRecord],
+    make_batch: Callable[..., Batch],
+) -> str:
+    """Give a database with one row of two tenants in each table."""
+    requests = [
+        make_request(number, tenant_id=tenant, status="error", error_pattern="TIMEOUT:openai:x")
+        for number, tenant in enumerate(sorted(BOTH))
+    ]
+    steps = [make_step(request) for request in requests]
+    writes.write(writer, make_batch(*requests, recoveries=steps), NOW)
+    return database
+
+
+def tenants_in(connection: psycopg.Connection, table: str) -> set[str]:
+    """Return the tenants whose rows a connection sees in a table or view."""
+    query = sql.SQL("SELECT DISTINCT tenant_id FROM {}").format(sql.SQL(table))  # type: ignore[arg-type]
+    return {row[0] for row in connection.execute(query)}
+
+
+@pytest.mark.parametrize("table", [*TABLES, *(f"reporting.{table}" for table in TABLES)])
+@pytest.mark.parametrize(
+    ("role", "tenant", "seen"),
+    [
+        pytest.param(Role.API, None, set(), id="api without a tenant"),
+        pytest.param(Role.API, "", set(), id="api with an empty tenant"),
+        pytest.param(Role.API, "acme", {"acme"}, id="api of acme"),
+        pytest.param(Role.API, "initech", set(), id="api of a tenant without rows"),
+        pytest.param(Role.API, "*", BOTH, id="api of all tenants"),
+        pytest.param(Role.GRAFANA, None, BOTH, id="grafana"),
+        pytest.param(Role.GRAFANA, "acme", BOTH, id="grafana with a tenant set"),
+    ],
+)
+def test_a_reader_sees_the_rows_of_its_tenant(
+    filled: str, table: str, role: Role, tenant: str | None, seen: set[str]
+) -> None:
+    """Row level security shows the API its tenant, Grafana everything, in tables and views."""
+    with connect(filled, role) as connection:
+        if tenant is not None:
+            connection.execute("SELECT set_config('goldseam.tenant', %s, true)", (tenant,))
+
+        assert tenants_in(connection, table) == seen
+
+
+@pytest.mark.parametrize("role", [Role.WRITER, Role.OWNER])
+@pytest.mark.parametrize("table", TABLES)
+def test_writer_and_owner_see_every_row(filled: str, table: str, role: Role) -> None:
+    """The collector and the maintenance work for all tenants."""
+    with connect(filled, role) as connection:
+        assert tenants_in(connection, table) == BOTH
+
+
+def test_a_tenant_lasts_as_long_as_its_transaction(filled: str) -> None:
+    """The next transaction on the same connection sees nothing again."""
+    with connect(filled, Role.API) as connection:
+        connection.execute("SET LOCAL goldseam.tenant = 'acme'")
+        assert tenants_in(connection, "ai_request_logs") == {"acme"}
+        connection.commit()
+
+        assert tenants_in(connection, "ai_request_logs") == set()
+
+
+@pytest.mark.parametrize("role", [Role.WRITER, Role.API, Role.GRAFANA])
+@pytest.mark.parametrize("table", ["ai_request_logs_default", "ai_error_recovery_default"])
+def test_no_role_reads_a_partition_past_its_table(filled: str, table: str, role: Role) -> None:
+    """Partitions have no policies of their own, so they are closed."""
+    with connect(filled, role) as connection, pytest.raises(errors.InsufficientPrivilege):
+        tenants_in(connection, table)
+
+
+def test_even_the_owner_reads_a_partition_as_empty(owner: psycopg.Connection, filled: str) -> None:
+    """Row level security is forced on partitions too."""
+    assert tenants_in(owner, "ai_request_logs_default") == set()
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (Role.API, "UPDATE ai_request_logs SET status = 'success'"),
+        (Role.API, "DELETE FROM ai_error_analysis"),
+        (Role.API, "INSERT INTO ai_error_analysis SELECT * FROM ai_error_analysis"),
+        (Role.GRAFANA, "UPDATE ai_error_analysis SET resolution_status = 'resolved'"),
+        (Role.GRAFANA, "DELETE FROM reporting.ai_request_logs"),
+        (Role.WRITER, "DELETE FROM ai_request_logs"),
+        (Role.WRITER, "TRUNCATE ai_error_recovery"),
+        (Role.WRITER, "DROP TABLE ai_error_recovery"),
+    ],
+)
+def test_a_role_may_not_do_more_than_its_task(filled: str, role: Role, statement: str) -> None:
+    """Readers write nothing, and the writer deletes nothing."""
+    with connect(filled, role) as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+
+
+def test_the_login_itself_sees_nothing(filled: str) -> None:
+    """Being a member of the roles gives no right before one of them is chosen."""
+    with psycopg.connect(filled) as connection, pytest.raises(errors.InsufficientPrivilege):
+        tenants_in(connection, "ai_request_logs")
+
+
+def test_grafana_is_the_only_role_that_may_log_in(filled: str) -> None:
+    """The other three are reached through the application's login only."""
+    with psycopg.connect(filled) as connection:
+        rows = connection.execute(
+            "SELECT rolname, rolcanlogin, rolsuper, rolbypassrls FROM pg_roles"
+            " WHERE rolname = ANY (%s) ORDER BY rolname",
+            ([str(role) for role in Role],),
+        ).fetchall()
+
+    assert rows == [
+        ("goldseam_api", False, False, False),
+        ("goldseam_owner", False, False, False),
+        ("goldseam_writer", False, False, False),
+        ("grafana_ro", True, False, False),
+    ]
+
+
+def test_every_table_forces_row_security(filled: str) -> None:
+    """Not one table or partition with rows in it is left open."""
+    with psycopg.connect(filled) as connection:
+        open_tables = connection.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND relname <> 'alembic_version'"
+            " AND NOT (relrowsecurity AND relforcerowsecurity)"
+        ).fetchall()
+
+    assert open_tables == []
