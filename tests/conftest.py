@@ -44,6 +44,11 @@ def postgres(short_folder: Path) -> Iterator["EmbeddedPostgres"]:
     from goldseam.storage.embedded import EmbeddedPostgres  # noqa: PLC0415 - server side
 
     with EmbeddedPostgres(short_folder / "shared") as server:
+        # Databases are then created ten times as fast. Rows still survive a killed server; only
+        # the machine must not lose power during the tests.
+        for setting in ("fsync", "full_page_writes"):
+            _run_as_superuser(server, f"ALTER SYSTEM SET {setting} = off")
+        _run_as_superuser(server, "SELECT pg_reload_conf()")
         yield server
 
 

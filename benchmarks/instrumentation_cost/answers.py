@@ -5,6 +5,7 @@ have the same base classes; which one is at hand depends on the client's release
 """
 
 import importlib
+import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
@@ -16,11 +17,15 @@ EMBEDDING_DIMENSIONS: Final = 256
 
 MODEL: Final = "gpt-4o-mini"
 ANSWERING_MODEL: Final = "gpt-4o-mini-2024-07-18"
+_NUMBER: Final = "#number#"
+"""Stands for the answer's number: some libraries keep what they know by the answer's id."""
+
+_numbers: Final = itertools.count(1)
 _CREATED_UNIX_S: Final = 1_760_000_000
 _USAGE: Final = {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30}
 
 _CHAT: Final = {
-    "id": "chatcmpl-1",
+    "id": "chatcmpl-" + _NUMBER,
     "object": "chat.completion",
     "created": _CREATED_UNIX_S,
     "model": ANSWERING_MODEL,
@@ -42,7 +47,7 @@ _CHAT: Final = {
 }
 
 _RESPONSE: Final = {
-    "id": "resp_1",
+    "id": "resp_" + _NUMBER,
     "object": "response",
     "created_at": _CREATED_UNIX_S,
     "status": "completed",
@@ -197,4 +202,4 @@ def _answer(path: str, request: bytes) -> tuple[int, str, bytes | tuple[bytes, .
         return 200, "text/event-stream; charset=utf-8", _STREAM
     if REFUSED_MODEL.encode() in request:
         return 400, _JSON, _REFUSED
-    return 200, _JSON, _ANSWERS[path]
+    return 200, _JSON, _ANSWERS[path].replace(_NUMBER.encode(), b"%d" % next(_numbers))

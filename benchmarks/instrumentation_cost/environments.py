@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from instrumentation_cost.progress import say
-from instrumentation_cost.subjects import OTEL_SDK, Subject
+from instrumentation_cost.subjects import Subject
 
 BENCHMARKS: Final = Path(__file__).resolve().parent.parent
 REPOSITORY: Final = BENCHMARKS.parent
@@ -24,7 +24,8 @@ _CLIENT_2_ONLY: Final = frozenset({"httpx", "httpcore"})
 _LIST_DISTRIBUTIONS: Final = """
 import json
 from importlib.metadata import distributions
-print(json.dumps({d.metadata["Name"].lower().replace("_", "-"): d.version for d in distributions()}))
+found = {each.metadata["Name"].lower().replace("_", "-"): each.version for each in distributions()}
+print(json.dumps(found))
 """
 
 
@@ -77,10 +78,8 @@ def distributions_of(subject: Subject) -> dict[str, str]:
 
 def _requirements(subject: Subject) -> list[str]:
     own = ["--editable", "."] if subject.editable else []
-    return [*own, subject.client, OTEL_SDK, *subject.packages]
+    return [*own, subject.client, subject.sdk, *subject.packages]
 
 
 def _brought_by_client(subject: Subject) -> frozenset[str]:
     return _CLIENT_2_ONLY if subject.client.startswith("openai==2") else frozenset()
-
-

@@ -13,6 +13,8 @@ from typing import Final
 OPENAI_3: Final = "openai==3.54.0"
 OPENAI_2: Final = "openai==2.54.0"
 OTEL_SDK: Final = "opentelemetry-sdk==1.45.2"
+OLDER_OTEL_SDK: Final = "opentelemetry-sdk==1.45.1"
+"""The newest that OpenLIT can be installed with."""
 
 _NO_VARIABLES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -27,6 +29,7 @@ class Subject:
         environment: Name of its virtual environment, without the `.venv-` in front.
         packages: What it is installed from, beside the client and the OpenTelemetry SDK.
         client: The release of the client that it is measured with.
+        sdk: The release of the OpenTelemetry SDK.
         editable: Whether the repository itself is installed.
         variables: Environment variables while it runs.
         not_covered: Scenarios whose calls it does not watch.
@@ -39,6 +42,7 @@ class Subject:
     environment: str
     packages: Sequence[str] = ()
     client: str = OPENAI_3
+    sdk: str = OTEL_SDK
     editable: bool = False
     variables: Mapping[str, str] = field(default_factory=lambda: _NO_VARIABLES)
     not_covered: frozenset[str] = frozenset()
@@ -136,6 +140,7 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
         environment="openlit",
         packages=("openlit==1.45.0",),
         client=OPENAI_2,
+        sdk=OLDER_OTEL_SDK,
         variables={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         is_peer=True,
         note="content on",

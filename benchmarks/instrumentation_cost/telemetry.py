@@ -15,8 +15,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision, StaticSampler
 
-_NEVER_MS: Final = 3_600_000.0
+NEVER_S: Final = 3_600.0
 """Batches go out when the measurement asks for it, so that each carries the same work."""
+
+BATCH_SPANS: Final = 512
 
 QUEUE_SPANS: Final = 100_000
 
@@ -40,7 +42,7 @@ class Telemetry:
     """Providers and what stands behind them."""
 
     exporter: CountingExporter
-    processor: BatchSpanProcessor
+    processors: list[BatchSpanProcessor]
     sampler: StaticSampler
     tracer_provider: TracerProvider
     reader: InMemoryMetricReader
@@ -54,7 +56,8 @@ class Telemetry:
 
     def flush(self) -> None:
         """Export the spans that wait."""
-        self.processor.force_flush()
+        for processor in self.processors:
+            processor.force_flush()
 
     def metric_points(self) -> dict[str, int]:
         """Return the number of data points of each metric so far."""
@@ -71,7 +74,8 @@ def make_telemetry() -> Telemetry:
     processor = BatchSpanProcessor(
         exporter,
         max_queue_size=QUEUE_SPANS,
-        schedule_delay_millis=_NEVER_MS,
+        schedule_delay_millis=NEVER_S * 1_000,
+        max_export_batch_size=BATCH_SPANS,
     )
     sampler = StaticSampler(Decision.RECORD_AND_SAMPLE)
     tracer_provider = TracerProvider(sampler=sampler)
@@ -79,7 +83,7 @@ def make_telemetry() -> Telemetry:
     reader = InMemoryMetricReader()
     return Telemetry(
         exporter,
-        processor,
+        [processor],
         sampler,
         tracer_provider,
         reader,

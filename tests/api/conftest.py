@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from goldseam.cli import serve
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """What came back; names of headers in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -30,19 +31,23 @@ def fetch(url: str, headers: dict[str, str] | None = None) -> Answer:
     request = urllib.request.Request(url, headers=headers or {})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return Answer(answer.status, dict(answer.headers), json.load(answer))
+            return Answer(answer.status, _lower(answer.headers), json.load(answer))
     except urllib.error.HTTPError as error:
         with error:
             text = error.read()
             body = json.loads(text) if text.startswith(b"{") else text.decode()
-            return Answer(error.code, dict(error.headers), body)
+            return Answer(error.code, _lower(error.headers), body)
+
+
+def _lower(headers: Message) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 @pytest.fixture
 def api_url(database: str) -> Iterator[str]:
     """The address of an API that reads from `database`."""
     app = create_app(ApiSettings(database_url=database))
-    service = serve.Service("api", app, serve.listen("127.0.0.1", 0, flag="--api-port"))
+    service = serve.Service("api", app, serve.listen("127.0.0.1", 0, port_flag="--api-port"))
     with serve.running([service]):
         yield service.url
 

@@ -161,7 +161,7 @@ class TestRecent:
         while path:
             answer = get(path)
             seen += [row["id"] for row in answer.body]
-            link = re.match(r'<(.+)>; rel="next"', answer.headers.get("Link", ""))
+            link = re.match(r'<(.+)>; rel="next"', answer.headers.get("link", ""))
             path = link[1] if link else ""
         assert len(seen) == len(set(seen)) == 5
 
@@ -170,7 +170,7 @@ class TestRecent:
         """A wrong parameter gives a problem body that names it."""
         answer = get(f"/logs/recent?{query}")
         assert answer.status == 422
-        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["content-type"] == "application/problem+json"
         assert answer.body["invalid_parameters"][0]["name"] == query.partition("=")[0]
 
 

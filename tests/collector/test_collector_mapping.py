@@ -461,6 +461,8 @@ def exception(kind: str, message: str = "") -> Event:
          "error", "CONNECTION"),
         ({}, {"status_code": 2, "status_message": "Error code: 401 - {'error': {}}"},
          "error", "AUTH"),
+        ({}, {"status_code": 2, "events": (exception("X", "status_code: 529, body: {}"),)},
+         "error", "OVERLOADED"),
     ],
     ids=repr,
 )  # fmt: skip

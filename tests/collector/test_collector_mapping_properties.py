@@ -19,7 +19,7 @@ _KNOWN_NAMES = sorted(
 )
 _WORDS = st.sampled_from(
     ["request", "recovery_step", "pending", "chat", "LLM", "error", "19", "-1", "nan", "True",
-     "Error code: 429 - {'error': {'message': 'x'}}", "⁴²⁹", "[", '["stop"]', "0" * 16, "a" * 300]
+     "Error code: 429 - {'error': {'message': 'x'}}", "[", '["stop"]', "0" * 16, "a" * 300]
 )  # fmt: skip
 _TEXT = _WORDS | st.text(max_size=40).map(clean)
 _SCALAR: st.SearchStrategy[Value] = st.one_of(

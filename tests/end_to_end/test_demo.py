@@ -27,8 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def summary(folder: Path) -> Any:
     """What a short demo printed."""
-    command = [Path(sys.executable).with_name("goldseam"), "demo", "--json"]
-    options = ["--calls", str(CALLS), "--data-dir", folder, "--api-port", "0"]
+    command = [str(Path(sys.executable).with_name("goldseam")), "demo", "--json"]
+    options = ["--calls", str(CALLS), "--data-dir", str(folder), "--api-port", "0"]
     done = subprocess.run(
         [*command, *options, "--otlp-http-port", "0"],
         check=False,

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
@@ -148,6 +148,7 @@ def test_keys_of_this_version_stay() -> None:
     )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=300))
 def test_any_text_has_a_bounded_fingerprint(text: str) -> None:
     """Every text gives a key of one form, a template in its limit, and the same ones again."""

@@ -1,4 +1,4 @@
-"""Fixtures of the instrumentation's tests: a scripted provider, recorded telemetry, real clients."""
+"""Fixtures of the instrumentation's tests: scripted providers, recorded telemetry, real clients."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from goldseam.instrumentation import GoldseamInstrumentor, _guard
 from goldseam.recovery import Policy, Provider, RecoveryConfig
 from goldseam.recovery.testing import ScriptedProvider
 
-QUESTION = [{"role": "user", "content": "four plus five?"}]
+QUESTION: Any = [{"role": "user", "content": "four plus five?"}]
 KEY = "sk-the-key-of-the-application"
 
 
@@ -33,7 +33,7 @@ class Recorder(SpanProcessor):
         self.reader = InMemoryMetricReader()
         self.meter_provider = MeterProvider([self.reader], shutdown_on_exit=False)
 
-    def on_start(self, span: Span, parent_context: Any = None) -> None:
+    def on_start(self, span: Span, parent_context: Any = None) -> None:  # noqa: ARG002 - the base's
         """Keep a span that starts."""
         self._started.append(span)
 
@@ -60,11 +60,11 @@ class Recorder(SpanProcessor):
     @property
     def facts(self) -> dict[str, Any]:
         """The attributes of the only request span."""
-        return dict(self.request.attributes or {})
+        return facts_of(self.request)
 
     def of_type(self, kind: str) -> list[ReadableSpan]:
         """Return the finished spans of one `goldseam.span.type`."""
-        return [span for span in self.finished if _facts(span).get("goldseam.span.type") == kind]
+        return [span for span in self.finished if facts_of(span).get("goldseam.span.type") == kind]
 
     def tree(self) -> list[str]:
         """Return the finished spans as indented lines, each level in order of start."""
@@ -75,33 +75,38 @@ class Recorder(SpanProcessor):
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return the events of the only request span."""
-        return [(event.name, dict(event.attributes or {})) for event in self.request.events]
+        found: Any = self.request.events
+        return [(event.name, dict(event.attributes)) for event in found]
 
     def points(self, metric: str) -> list[tuple[dict[str, Any], float]]:
         """Return the attributes of a metric's points with their count (histograms) or value."""
-        data = self.reader.get_metrics_data()
-        return [
-            (dict(point.attributes), getattr(point, "count", None) or getattr(point, "value", 0))
+        data: Any = self.reader.get_metrics_data()
+        points = [
+            point
             for resource in (data.resource_metrics if data else ())
             for scope in resource.scope_metrics
             for found in scope.metrics
             if found.name == metric
             for point in found.data.data_points
         ]
+        return [(dict(p.attributes), p.count if hasattr(p, "count") else p.value) for p in points]
 
     def everything(self) -> str:
         """Return all that would be exported, as one text to search."""
         data = self.reader.get_metrics_data()
-        return "\n".join([*(span.to_json() for span in self.finished), data.to_json() if data else ""])
+        return "\n".join(
+            [*(span.to_json() for span in self.finished), data.to_json() if data else ""]
+        )
 
 
-def _facts(span: ReadableSpan) -> dict[str, Any]:
+def facts_of(span: ReadableSpan) -> dict[str, Any]:
+    """Return the attributes of a span."""
     return dict(span.attributes or {})
 
 
 def _lines(children: dict[int, list[ReadableSpan]], parent: int, indent: str) -> Iterator[str]:
     for span in children.get(parent, ()):
-        facts = _facts(span)
+        facts = facts_of(span)
         told = [span.name, span.kind.name, str(facts.get("goldseam.span.type"))]
         if not span.status.is_unset:
             told.append(span.status.status_code.name)
@@ -177,7 +182,7 @@ def faults_expected() -> None:
 def mending(
     primary: ScriptedProvider, *fallback: ScriptedProvider, mode: Any = "on", **policy: Any
 ) -> RecoveryConfig:
-    """Return a recovery configuration with short waits: `primary`, then `backup`, `backup2`, …"""
+    """Return a recovery configuration with short waits that falls back from `primary`."""
     names = [f"backup{number or ''}" for number in range(len(fallback))]
     providers = {
         name: Provider(name=name, base_url=each.base_url, models={"gpt-4o": "llama3.1"})
@@ -206,7 +211,11 @@ class Caller:
 
     def call(self, path: str, *, client: dict[str, Any] | None = None, **given: Any) -> Any:
         """Call an SDK method with a fresh client and return what it returns."""
-        options = {"api_key": KEY, "base_url": self._provider.base_url, "max_retries": 0}
+        options: dict[str, Any] = {
+            "api_key": KEY,
+            "base_url": self._provider.base_url,
+            "max_retries": 0,
+        }
         options.update(client or {})
         if self.is_async:
             return asyncio.run(_acall(options, path, given))

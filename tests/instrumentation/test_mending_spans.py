@@ -7,17 +7,18 @@ from typing import Any
 import openai
 import pytest
 from dirty_equals import IsFloat, IsPartialDict
-
-from goldseam.instrumentation import GoldseamInstrumentor, context
-from goldseam.recovery.testing import ScriptedProvider, Usage, chat, cut, error, hang, raw
 from tests.instrumentation.conftest import (
     KEY,
     QUESTION,
     Caller,
     Instrument,
     Recorder,
+    facts_of,
     mending,
 )
+
+from goldseam.instrumentation import GoldseamInstrumentor, context
+from goldseam.recovery.testing import ScriptedProvider, Usage, chat, cut, error, hang, raw
 
 
 def _sent(recorder: Recorder) -> float:
@@ -98,7 +99,7 @@ class TestOff:
 
         async def cancel_in_flight() -> None:
             async with openai.AsyncOpenAI(api_key=KEY, base_url=provider.base_url) as client:
-                call = client.chat.completions.create(model="gpt-4o", messages=QUESTION)  # type: ignore[arg-type]
+                call = client.chat.completions.create(model="gpt-4o", messages=QUESTION)
                 task = asyncio.create_task(call)
                 await asyncio.to_thread(provider.wait_for_requests, 1)
                 task.cancel()
@@ -113,7 +114,7 @@ class TestOff:
     def test_error_in_a_good_answer_is_an_error(
         self, caller: Caller, provider: ScriptedProvider, recorder: Recorder
     ) -> None:
-        """A gateway's error with status 200 reaches the caller as it came, and the span tells it."""
+        """A gateway's error with status 200 reaches the caller as it came; the span tells it."""
         body = b'{"id":"g","choices":null,"error":{"code":502,"message":"Upstream failed"}}'
         provider.script(raw(headers={"content-type": "application/json"}, body=body))
 
@@ -196,12 +197,12 @@ class TestOn:
             caller.ask()
 
         (step,) = recorder.of_type("recovery_step")
-        facts = dict(step.attributes or {})
+        facts = facts_of(step)
         assert facts["goldseam.log.id"] == recorder.facts["goldseam.log.id"]
         assert facts["goldseam.tenant.id"] == "acme"
         assert facts["goldseam.recovery.success"] is True
         assert isinstance(facts["goldseam.recovery.delay"], float)
-        attempts = [dict(span.attributes or {}) for span in recorder.of_type("attempt")]
+        attempts = [facts_of(span) for span in recorder.of_type("attempt")]
         assert sorted(each["goldseam.attempt.number"] for each in attempts) == [1, 2]
         assert {each["goldseam.tenant.id"] for each in attempts} == {"acme"}
         assert all("goldseam.user.id" not in each for each in [facts, *attempts])
@@ -294,7 +295,7 @@ class TestOn:
         for _ in range(4):
             caller.ask(client={"max_retries": 3})
 
-        counted = sum(dict(r.attributes or {})["goldseam.retry.count"] + 1 for r in recorder.requests)
+        counted = sum(facts_of(r)["goldseam.retry.count"] + 1 for r in recorder.requests)
         assert counted == provider.count + backup.count == _sent(recorder)
 
     def test_other_provider_gets_nothing_private(
@@ -350,6 +351,23 @@ class TestOn:
         assert response.http_request.url.port == backup.port
         assert recorder.facts["gen_ai.usage.input_tokens"] == 9
 
+    def test_embeddings_do_not_fall_back_to_another_model(
+        self, caller: Caller, provider: ScriptedProvider, backup: ScriptedProvider,
+        instrument: Instrument,
+    ) -> None:  # fmt: skip
+        """Vectors of two models cannot be mixed: only the same model elsewhere may answer."""
+        instrument(recovery=mending(provider, backup, max_attempts=2))
+        provider.script(error(503), error(503))
+
+        with pytest.raises(openai.InternalServerError):
+            caller.call("embeddings.create", model="gpt-4o", input="a")
+        assert (provider.count, backup.count) == (2, 0)
+
+        caller.call("embeddings.create", model="embed-3", input="a")
+        provider.script(error(503))
+        caller.call("embeddings.create", model="embed-3", input="a")
+        assert backup.count == 1
+
     def test_cancelled_recovery_ends(
         self, provider: ScriptedProvider, recorder: Recorder, instrument: Instrument
     ) -> None:
@@ -359,7 +377,7 @@ class TestOn:
 
         async def cancel_second_attempt() -> None:
             async with openai.AsyncOpenAI(api_key=KEY, base_url=provider.base_url) as client:
-                call = client.chat.completions.create(model="gpt-4o", messages=QUESTION)  # type: ignore[arg-type]
+                call = client.chat.completions.create(model="gpt-4o", messages=QUESTION)
                 task = asyncio.create_task(call)
                 await asyncio.to_thread(provider.wait_for_requests, 2)
                 task.cancel()

@@ -6,10 +6,10 @@ from typing import Any
 
 import openai
 import pytest
-
-from goldseam.instrumentation import _streams
-from goldseam.recovery.testing import ScriptedProvider, chat, error, raw, stream
 from tests.instrumentation.conftest import KEY, QUESTION, Caller, Recorder, mending
+
+from goldseam.instrumentation import GoldseamInstrumentor, _streams, uninstrument
+from goldseam.recovery.testing import ScriptedProvider, chat, error, raw, stream
 
 WORDS = ("one", " two", " three", " four")
 
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.usefixtures("watched")
 
 
 def _open(client: openai.OpenAI, **options: Any) -> Any:
-    return client.chat.completions.create(
-        model="gpt-4o", messages=QUESTION, stream=True, **options
-    )
+    return client.chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True, **options)
 
 
 def _outcome(recorder: Recorder) -> tuple[str, Any]:
@@ -120,9 +118,12 @@ class TestSync:
         """An exception of the application inside the loop is no failure of the call."""
         provider.script(stream(WORDS))
 
-        with pytest.raises(ZeroDivisionError), _open(client) as answer:
-            for _ in answer:
-                raise ZeroDivisionError
+        def stumble() -> None:
+            with _open(client) as answer:
+                1 / len(next(answer).choices[0].delta.content)
+
+        with pytest.raises(ZeroDivisionError):
+            stumble()
 
         assert _outcome(recorder) == ("UNSET", None)
 
@@ -177,6 +178,7 @@ class TestSync:
 
         assert _outcome(recorder) == ("ERROR", "openai.APIError")
 
+    @pytest.mark.usefixtures("faults_expected")
     @pytest.mark.parametrize(
         "body",
         [
@@ -189,7 +191,6 @@ class TestSync:
     )
     def test_strange_chunks_reach_the_caller(
         self, body: bytes, client: openai.OpenAI, provider: ScriptedProvider, recorder: Recorder,
-        faults_expected: None,
     ) -> None:  # fmt: skip
         """What cannot be understood is passed on as it is, and the span still ends."""
         provider.script(raw(headers={"content-type": "text/event-stream"}, body=body))
@@ -203,7 +204,7 @@ class TestSync:
         """`chat.completions.stream()` sits on the same stream."""
         provider.script(chat("one two"))
 
-        with client.chat.completions.stream(model="gpt-4o", messages=QUESTION) as events:  # type: ignore[arg-type]
+        with client.chat.completions.stream(model="gpt-4o", messages=QUESTION) as events:
             for _ in events:
                 pass
             assert events.get_final_completion().choices[0].message.content == "one two"
@@ -265,7 +266,7 @@ class TestSync:
         gc.collect()
         assert recorder.leaked == ["chat gpt-4o"]
 
-        client.chat.completions.create(model="gpt-4o", messages=QUESTION)  # type: ignore[arg-type]
+        client.chat.completions.create(model="gpt-4o", messages=QUESTION)
 
         assert recorder.leaked == []
         assert len(recorder.requests) == 2
@@ -281,7 +282,7 @@ class TestAsync:
 
     async def _open(self, client: openai.AsyncOpenAI) -> Any:
         return await client.chat.completions.create(
-            model="gpt-4o", messages=QUESTION, stream=True  # type: ignore[arg-type]
+            model="gpt-4o", messages=QUESTION, stream=True
         )  # fmt: skip
 
     @pytest.mark.anyio
@@ -386,8 +387,6 @@ def test_failure_before_the_stream_is_mended(
     instrument: Any,
 ) -> None:  # fmt: skip
     """Recovery covers a stream until the SDK hands it over."""
-    from goldseam.instrumentation import uninstrument
-
     uninstrument()
     instrument(recovery=mending(provider, backup))
     provider.script(error(500))
@@ -410,11 +409,9 @@ def test_failure_before_the_stream_is_mended(
 
 
 async def _read_async(provider: ScriptedProvider) -> None:
-    from goldseam.instrumentation import GoldseamInstrumentor
-
     async with openai.AsyncOpenAI(api_key=KEY, base_url=provider.base_url) as client:
         answer = await client.chat.completions.create(
-            model="gpt-4o", messages=QUESTION, stream=True  # type: ignore[arg-type]
+            model="gpt-4o", messages=QUESTION, stream=True
         )  # fmt: skip
         assert len([chunk async for chunk in answer]) == 6
         choke_point = GoldseamInstrumentor()._choke_point

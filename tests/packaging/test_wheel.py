@@ -19,8 +19,17 @@ COMPONENTS = [
 def files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     """Names of the files in a freshly built wheel."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
-    subprocess.run([*build, "--disable-pip-version-check", ROOT], check=True)
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+    ]
+    subprocess.run([*build, "--disable-pip-version-check", str(ROOT)], check=True)
     (wheel,) = folder.glob("goldseam-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from goldseam.errors import ErrorCode
@@ -312,6 +312,7 @@ outcomes = st.tuples(st.sampled_from(ErrorCode), st.none() | seconds, seconds)
 WAITABLE = {C.TIMEOUT, C.CONNECTION, C.RATE_LIMIT, C.OVERLOADED, C.SERVER_ERROR}
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     policy=policies,
     state=healths,

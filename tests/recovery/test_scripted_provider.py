@@ -358,6 +358,19 @@ def test_waiting_for_requests_that_do_not_come_ends(provider: ScriptedProvider) 
         provider.wait_for_requests(2, timeout_s=0.01)
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process hold both ends of a thousand connections."""
+    resource = pytest.importorskip("resource", reason="Windows has no such limit to raise")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4096:
+        pytest.skip("the system allows too few open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
 def test_thousand_connections_at_once(provider: ScriptedProvider) -> None:
     """A thousand clients connect before the first is answered, and all are answered."""
     connections = [socket.create_connection((provider.host, provider.port)) for _ in range(1000)]

@@ -29,7 +29,9 @@ def make_request() -> MakeRequest:
         created_at = values.pop("created_at", NOON + timedelta(seconds=number))
         digest = hashlib.sha256(str(number).encode()).digest()
         trace_id, span_id = int.from_bytes(digest[:16], "big"), int.from_bytes(digest[16:24], "big")
-        row_id = log_id((created_at - _EPOCH) // timedelta(microseconds=1) * 1000, trace_id, span_id)
+        row_id = log_id(
+            (created_at - _EPOCH) // timedelta(microseconds=1) * 1000, trace_id, span_id
+        )
         record = RequestRecord(
             tenant_id="acme",
             created_at=created_at,

@@ -35,7 +35,7 @@ def filled(
 
 def tenants_in(connection: psycopg.Connection, table: str) -> set[str]:
     """Return the tenants whose rows a connection sees in a table or view."""
-    query = sql.SQL("SELECT DISTINCT tenant_id FROM {}").format(sql.SQL(table))  # type: ignore[arg-type]
+    query = sql.SQL("SELECT DISTINCT tenant_id FROM {}").format(sql.SQL(table))
     return {row[0] for row in connection.execute(query)}
 
 
@@ -110,7 +110,7 @@ def test_even_the_owner_reads_a_partition_as_empty(owner: psycopg.Connection, fi
 def test_a_role_may_not_do_more_than_its_task(filled: str, role: Role, statement: str) -> None:
     """Readers write nothing, and the writer deletes nothing."""
     with connect(filled, role) as connection, pytest.raises(errors.InsufficientPrivilege):
-        connection.execute(statement)  # type: ignore[arg-type, unused-ignore]
+        connection.execute(statement)
 
 
 def test_the_login_itself_sees_nothing(filled: str) -> None:

@@ -13,7 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from goldseam.api import problems
 from goldseam.api.routes import health, logs
-from goldseam.api.settings import ApiSettings, require_loopback
+from goldseam.api.settings import ApiSettings
 from goldseam.storage import engine as storage_engine
 from goldseam.storage.roles import Role
 
@@ -27,12 +27,7 @@ ai_logs_router.include_router(logs.router)
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
-    """Build the API.
-
-    Raises:
-        OpenBindError: The address is not loopback and there are no keys.
-    """
-    require_loopback(settings.api_host)
+    """Build the API; without keys it answers requests to loopback names only."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from goldseam.api.app import create_app as create_api
-from goldseam.api.settings import ApiSettings, OpenBindError
+from goldseam.api.settings import ApiSettings
 from goldseam.cli import demo as demo_command
 from goldseam.cli import run as run_command
 from goldseam.cli import serve, stack
@@ -123,13 +123,11 @@ def collector(
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
     with _readable_errors():
-        settings = CollectorSettings(
-            database_url=database_url,
-            otlp_host=otlp_host,
-            otlp_http_port=otlp_http_port,
+        listener = serve.listen(
+            otlp_host, otlp_http_port, port_flag="--otlp-http-port", host_flag="--otlp-host"
         )
-        listener = serve.listen(otlp_host, otlp_http_port, flag="--otlp-http-port")
-        _serve(serve.Service("collector", create_collector(settings), listener))
+        built = create_collector(CollectorSettings(database_url=database_url))
+        _serve(serve.Service("collector", built, listener))
 
 
 @app.command()
@@ -143,15 +141,8 @@ def api(
 ) -> None:
     """Serve the log API, until interrupted."""
     with _readable_errors():
-        settings = ApiSettings(
-            database_url=database_url,
-            api_host=api_host,
-            api_port=api_port,
-        )
-        built = create_api(settings)
-        _serve(
-            serve.Service("api", built, serve.listen(api_host, api_port, flag="--api-port")),
-        )
+        listener = serve.listen(api_host, api_port, port_flag="--api-port", host_flag="--api-host")
+        _serve(serve.Service("api", create_api(ApiSettings(database_url=database_url)), listener))
 
 
 @app.command(
@@ -205,6 +196,6 @@ def _readable_errors() -> Iterator[None]:
     """Turn the errors that a person can mend into one line and exit code 1."""
     try:
         yield
-    except (serve.PortInUseError, OpenBindError, StorageError) as error:
+    except (serve.PortInUseError, serve.OpenBindError, StorageError) as error:
         sys.stderr.write(f"goldseam: {error}\n")
         raise typer.Exit(1) from error

@@ -7,6 +7,7 @@ stops the services in order.
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import threading
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,17 @@ class PortInUseError(RuntimeError):
         super().__init__(f"Port {port} on {host} is in use; choose another one with {flag}.")
 
 
+class OpenBindError(ValueError):
+    """It would listen on {host}, where others can reach it, without keys; use loopback."""
+
+    def __init__(self, host: str, flag: str) -> None:
+        super().__init__(
+            f"Listening on {host} would let others in, and there are no keys to ask them for: "
+            f"set {flag} to a loopback address (127.0.0.1 or ::1) and put your own gateway, or an "
+            "OpenTelemetry Collector, in front."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """An ASGI application and the socket it listens on."""
@@ -44,25 +56,40 @@ class Service:
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def listen(host: str, port: int, *, flag: str, or_any: bool = False) -> socket.socket:
-    """Bind a listening socket.
+def listen(
+    host: str, port: int, *, port_flag: str, host_flag: str = "the host", or_any: bool = False
+) -> socket.socket:
+    """Bind a listening socket on loopback.
 
     Args:
         host: Address to bind.
         port: Port to bind; 0 takes a free one.
-        flag: The option that sets the port, for the error message.
+        port_flag: The option that sets the port, for the error message.
+        host_flag: The option that sets the host, for the error message.
         or_any: Take a free port if this one is in use.
 
     Raises:
+        OpenBindError: The address is not loopback; without keys, everybody could read and write.
         PortInUseError: The port is taken and `or_any` is false.
     """
+    if not _is_loopback(host):
+        raise OpenBindError(host, host_flag)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         if or_any:
             return socket.create_server((host, 0), family=family, backlog=_BACKLOG)
-        raise PortInUseError(host=host, port=port, flag=flag) from error
+        raise PortInUseError(host=host, port=port, flag=port_flag) from error
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """PostgreSQL, collector and API in one process, for `goldseam up` and `goldseam demo`."""
 
 import contextlib
+import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from goldseam.cli import serve
 from goldseam.collector.app import create_app as create_collector
 from goldseam.collector.settings import CollectorSettings
 from goldseam.storage import migrate
-from goldseam.storage.embedded import EmbeddedPostgres
+from goldseam.storage.embedded import EmbeddedPostgres, default_data_dir
 
 HOST: Final = "127.0.0.1"
 API_PORT: Final = 8000
@@ -34,7 +35,7 @@ class Options:
         any_port: Take a free port where the wanted one is in use.
     """
 
-    data_dir: Path | None = None
+    data_dir: Path = field(default_factory=default_data_dir)
     database_url: str | None = None
     api_port: int = API_PORT
     otlp_http_port: int = OTLP_HTTP_PORT
@@ -70,12 +71,12 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
         yield Stack(api_url=services[1].url, otlp_url=services[0].url, database_url=url)
 
 
-def _bind(options: Options) -> tuple[serve.socket.socket, serve.socket.socket]:
+def _bind(options: Options) -> tuple[socket.socket, socket.socket]:
     otlp = serve.listen(
-        HOST, options.otlp_http_port, flag="--otlp-http-port", or_any=options.any_port
+        HOST, options.otlp_http_port, port_flag="--otlp-http-port", or_any=options.any_port
     )
     try:
-        api = serve.listen(HOST, options.api_port, flag="--api-port", or_any=options.any_port)
+        api = serve.listen(HOST, options.api_port, port_flag="--api-port", or_any=options.any_port)
     except serve.PortInUseError:
         otlp.close()
         raise
@@ -89,7 +90,7 @@ def _embedded(data_dir: Path, say: Say) -> Iterator[str]:
         yield server.url
 
 
-def _services(url: str, otlp: serve.socket.socket, api: serve.socket.socket) -> list[serve.Service]:
+def _services(url: str, otlp: socket.socket, api: socket.socket) -> list[serve.Service]:
     collector = create_collector(CollectorSettings(database_url=url))
     return [
         serve.Service("collector", collector, otlp),

@@ -1,8 +1,8 @@
-"""The collector as one ASGI application, and the server around it.
+"""The collector as one ASGI application.
 
-`goldseam collector` calls `serve`; `goldseam up` and the tests mount `create_app`. Starting never
-waits for the database: until it is there, senders get 503 and `/readyz` says why. Stopping answers
-everything in flight first.
+`goldseam collector` and `goldseam up` serve it, on loopback. Starting never waits for the database:
+until it is there, senders get 503 and `/readyz` says why. Stopping answers everything in flight
+first.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from functools import partial
 from typing import Final
 
 import psycopg
-import uvicorn
 from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -51,10 +50,6 @@ DAYS_AHEAD: Final = 3
 _log = logging.getLogger(__name__)
 
 
-class UnsafeBindingError(Exception):
-    """The receiver would be open to other machines without keys."""
-
-
 def create_app(settings: CollectorSettings) -> Starlette:
     """Return the collector; its lifespan starts and stops the writer and the maintenance."""
     metrics = create_metrics()
@@ -85,29 +80,6 @@ def create_app(settings: CollectorSettings) -> Starlette:
     receiver = OtlpHttp(settings, queue=queue, metrics=metrics)
     probes = _Probes(settings, writer=writer, metrics=metrics)
     return Starlette(routes=[*receiver.routes(), *probes.routes()], lifespan=lifespan)
-
-
-def serve(settings: CollectorSettings) -> None:
-    """Run the collector until it is told to stop, then answer what is in flight.
-
-    Raises:
-        UnsafeBindingError: The host is reachable from other machines.
-    """
-    if not settings.is_loopback:
-        raise UnsafeBindingError(
-            f"the collector has no keys, so it refuses to listen on {settings.otlp_host}: set "
-            "GOLDSEAM_OTLP_HOST to 127.0.0.1 and put an OpenTelemetry Collector in front of it"
-        )
-    uvicorn.run(
-        create_app(settings),
-        host=settings.otlp_host,
-        port=settings.otlp_http_port,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        lifespan="on",
-        timeout_graceful_shutdown=int(settings.drain_timeout_s),
-    )
 
 
 class _Probes:

@@ -1,6 +1,5 @@
 """The collector's settings: one name each, read once at start from `GOLDSEAM_*`."""
 
-import ipaddress
 from typing import Final
 
 from pydantic import Field
@@ -17,13 +16,6 @@ class CollectorSettings(BaseSettings):
     database_url: str = Field(
         repr=False,  # it may hold a password
         description="PostgreSQL that holds the tables, as postgresql://user@host:5432/database.",
-    )
-    otlp_host: str = Field(
-        default="127.0.0.1",
-        description="Address to receive OTLP on. Only loopback is open without keys.",
-    )
-    otlp_http_port: int = Field(
-        default=4318, ge=0, le=65535, description="Port of OTLP/HTTP; 0 takes a free one."
     )
     max_body_bytes: int = Field(
         default=16 * _MIB,
@@ -51,13 +43,3 @@ class CollectorSettings(BaseSettings):
         gt=0,
         description="Longest wait at stop for requests in flight and rows in the queue.",
     )
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only programs on this machine can reach the receiver."""
-        if self.otlp_host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.otlp_host).is_loopback
-        except ValueError:
-            return False

@@ -19,7 +19,6 @@ import psycopg
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.queue import IngestQueue, Stored, Waiting
 from goldseam.collector.refusals import StorageAway, Unavailable
-from goldseam.storage.errors import StorageError
 from goldseam.storage.records import Batch, RecoveryRecord, RequestRecord
 from goldseam.storage.writes import write
 
@@ -30,7 +29,13 @@ BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 2.0
 """A sender repeats within seconds, so the writer looks for the database as often."""
 
-_DATA_FAULTS: Final = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
+_DATA_FAULTS: Final = (
+    psycopg.DataError,
+    psycopg.errors.CheckViolation,
+    psycopg.errors.NotNullViolation,
+    ValueError,
+    OverflowError,
+)
 """Faults of a row: the database, or the encoder before it, will refuse it every time."""
 
 _log = logging.getLogger(__name__)
@@ -174,7 +179,7 @@ class Writer:
         while True:
             try:
                 self._connection = self._connect()
-            except (StorageError, psycopg.Error) as error:
+            except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
                 self._away = _reason(error)
                 self._queue.shut(StorageAway(f"the database is away: {self._away}"))
                 _log.warning("no connection, next try in %.1f s: %s", backoff_s, self._away)

@@ -15,6 +15,7 @@ from opentelemetry.trace import TracerProvider, get_tracer
 
 from goldseam.instrumentation import _instruments, _sdk, _settings
 from goldseam.instrumentation._invocation import Telemetry
+from goldseam.instrumentation._patch import patch
 from goldseam.recovery import RecoveryConfig
 
 SDK_MODULES: Final = ("openai._base_client",)
@@ -62,7 +63,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
     def _imported(self, module: Any) -> None:
         """Patch an SDK. Hooks cannot be taken back, so this may come when nothing is wanted."""
         if self._choke_point is not None and module.__name__ not in self._undo:
-            self._undo[module.__name__] = _sdk.patch(module, self._choke_point)
+            self._undo[module.__name__] = patch(module, self._choke_point)
 
 
 def instrument(

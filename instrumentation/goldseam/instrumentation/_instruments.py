@@ -62,7 +62,7 @@ def create(meter: Meter) -> Instruments:
         requests=meter.create_counter(
             metrics.RECOVERY_REQUESTS,
             unit="{request}",
-            description="Calls by what recovery made of them.",
+            description="Calls that failed at first, by what recovery made of them.",
         ),
         steps=meter.create_counter(
             metrics.RECOVERY_STEPS,

@@ -315,7 +315,8 @@ class Invocation:
         if not self.repair.attempts_counted:
             sent = 1 + (self.repair.extra_attempts or 0)
             self.count_attempt(self.endpoint.family, self.model, fault, count=sent)
-        self._measure_outcome()
+        if self.repair.first_code is not None:
+            self._measure_outcome(self.repair.first_code)
 
     def _measure_tokens(self, answer: Answer, attributes: dict[str, AttributeValue]) -> None:
         record = self.telemetry.instruments.token_usage.record
@@ -324,16 +325,14 @@ class Invocation:
         if answer.output_tokens is not None:
             record(answer.output_tokens, {**attributes, _names.TOKEN_TYPE: "output"}, self.context)
 
-    def _measure_outcome(self) -> None:
+    def _measure_outcome(self, code: ErrorCode) -> None:
         attributes: dict[str, AttributeValue] = {
             names.RECOVERY_OUTCOME: self.repair.outcome.value,
+            names.ERROR_CODE: code.value,
             _names.PROVIDER_NAME: self.endpoint.family,
         }
         if self.model is not None:
             attributes[_names.REQUEST_MODEL] = self.model
-        code = self.repair.first_code
-        if code is not None:
-            attributes[names.ERROR_CODE] = code.value
         instruments = self.telemetry.instruments
         instruments.requests.add(1, attributes, self.context)
         if code is ErrorCode.UNKNOWN:

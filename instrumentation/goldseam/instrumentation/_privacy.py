@@ -30,6 +30,9 @@ MAX_MESSAGE_CHARS: Final = 2_000
 MAX_DEPTH: Final = 32
 """Deeper nesting is not JSON that a provider accepts."""
 
+_VOCABULARY: Final = frozenset({"model", "role", "type", "service_tier", "reasoning_effort"})
+"""Fields whose texts are the provider's words, not the application's."""
+
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WORD: Final = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
@@ -90,14 +93,14 @@ def safe_message(message: str, request: Iterable[str]) -> str:
 
 
 def texts_in(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield every string value inside JSON-like data, keys and the model's name left out."""
+    """Yield every string value inside JSON-like data, but not the protocol's own words."""
     if isinstance(value, str):
         yield value
     elif depth >= MAX_DEPTH:
         return
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            if key != "model" or depth:
+            if not (isinstance(inner, str) and key in _VOCABULARY):
                 yield from texts_in(inner, depth + 1)
     elif isinstance(value, (list, tuple)):
         for inner in value:

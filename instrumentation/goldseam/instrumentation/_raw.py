@@ -18,7 +18,7 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 
 def is_raw(response: Any) -> bool:
     """Tell whether an SDK call gave a raw response instead of a parsed one."""
-    return hasattr(response, "http_response") and callable(getattr(response, "parse", None))
+    return "http_response" in getattr(response, "__dict__", ())
 
 
 def follow_raw(response: Any, invocation: Invocation, *, stream: bool) -> None:

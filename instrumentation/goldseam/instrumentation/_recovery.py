@@ -7,14 +7,11 @@ provider's own object, or its own exception, untouched.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from opentelemetry.context import attach, detach
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
-from opentelemetry.util.types import AttributeValue
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from goldseam.instrumentation import _names
 from goldseam.instrumentation._clients import Clients
@@ -24,8 +21,8 @@ from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._invocation import Invocation
 from goldseam.instrumentation._raw import is_raw
 from goldseam.instrumentation._request import SentRequest
+from goldseam.instrumentation._steps import AttemptSpan, StepSpan, attempt_attributes
 from goldseam.recovery import (
-    Failure,
     GiveUp,
     RecoveryConfig,
     Step,
@@ -35,7 +32,7 @@ from goldseam.recovery import (
     recover,
 )
 from goldseam.semconv import attributes as names
-from goldseam.semconv.attributes import RecoveryOutcome, SpanType
+from goldseam.semconv.attributes import RecoveryOutcome
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -66,7 +63,7 @@ class Mender:
         self._fault: Fault = invocation.fault_of(error)
         self._failed_at_s = time.perf_counter()
         self._failed_at_ns = time.time_ns()
-        self._attempt: _AttemptSpan | None = None
+        self._attempt: AttemptSpan | None = None
 
     def mend(self) -> Any:
         """Return another answer.
@@ -115,12 +112,12 @@ class Mender:
         else:
             self.skipped(step.strategy, f"observe only; would {step.action}")
 
-    def step(self, step: Step) -> "_StepSpan":
+    def step(self, step: Step) -> StepSpan:
         """Cover one step with a span."""
         if self.invocation.repair.steps == 0:
             self._show_first_failure()
         self.invocation.repair.steps += 1
-        return _StepSpan(self, step)
+        return StepSpan(self, step)
 
     def skipped(self, strategy: str, reason: str) -> None:
         """Show a strategy that is not tried."""
@@ -129,9 +126,9 @@ class Mender:
             {names.RECOVERY_STRATEGY: strategy, names.SKIP_REASON: reason},
         )
 
-    def attempt_span(self, target: Target, parent: Span) -> "_AttemptSpan":
+    def attempt_span(self, target: Target, parent: Span) -> AttemptSpan:
         """Return the cover of one more attempt."""
-        self._attempt = _AttemptSpan(self, target, parent, number=self.attempts + 1)
+        self._attempt = AttemptSpan(self, target, parent, number=self.attempts + 1)
         return self._attempt
 
     def endpoint(self, target: Target) -> Endpoint:
@@ -198,19 +195,20 @@ class Mender:
             invocation.span_name,
             invocation.context,
             SpanKind.CLIENT,
-            _attempt_attributes(invocation, invocation.endpoint, invocation.model, number=1),
+            attempt_attributes(invocation, invocation.endpoint, invocation.model, number=1),
             start_time=invocation.started_ns,
         )
         span.set_attributes(fault.attributes())
         span.set_status(Status(StatusCode.ERROR, fault.message))
         span.end(self._failed_at_ns)
-        event: dict[str, AttributeValue] = {
+        event = {
             _names.ERROR_TYPE: fault.error_type,
             names.ERROR_CODE: fault.code.value,
             _names.EXCEPTION_MESSAGE: fault.message,
         }
         invocation.span.add_event(names.EVENT_ORIGINAL_ERROR, event, self._failed_at_ns)
 
+    @fenced
     def _mended(self) -> None:
         repair = self.invocation.repair
         repair.outcome = RecoveryOutcome.RECOVERED
@@ -223,6 +221,7 @@ class Mender:
         self.interrupted()
         return NotMended()
 
+    @fenced
     def interrupted(self) -> None:
         """Note what had been tried when recovery ended without an answer."""
         repair = self.invocation.repair
@@ -230,147 +229,6 @@ class Mender:
         if repair.steps:
             repair.outcome = RecoveryOutcome.FAILED
             repair.duration_s = time.perf_counter() - self._failed_at_s
-
-
-class _StepSpan:
-    """The span of one step, wait included; also the drivers' `StepWatch`."""
-
-    def __init__(self, mender: Mender, step: Step) -> None:
-        self._mender = mender
-        self._step = step
-        self._failure: Failure | None = None
-        self._succeeded = False
-
-    def __enter__(self) -> Self:
-        step, invocation = self._step, self._mender.invocation
-        self._started_s = time.perf_counter()
-        started_ns = time.time_ns()
-        self._span = invocation.telemetry.tracer.start_span(
-            f"recovery {step.strategy}",
-            invocation.context,
-            SpanKind.INTERNAL,
-            self._attributes() if invocation.recording else None,
-            start_time=started_ns,
-        )
-        return self
-
-    def attempt(self, target: Target) -> "_AttemptSpan":
-        """Cover one request."""
-        if self._step.delay_s > 0:
-            self._mender.invocation.repair.wait_s += time.perf_counter() - self._started_s
-        return self._mender.attempt_span(target, self._span)
-
-    def succeeded(self) -> None:
-        """Note that this step brought the answer."""
-        self._succeeded = True
-        step, repair = self._step, self._mender.invocation.repair
-        repair.strategy = step.strategy
-        repair.provider = step.target.provider
-        repair.model = step.target.model
-        repair.degraded = self._mender.is_degraded(step.target)
-
-    def failed(self, failure: Failure) -> None:
-        """Note why this step brought none."""
-        self._failure = failure
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        try:
-            self._span.set_attribute(names.RECOVERY_SUCCESS, self._succeeded)
-            if self._failure is not None:
-                self._span.set_attribute(names.ERROR_CODE, self._failure.code.value)
-            if not self._succeeded:
-                self._span.set_status(Status(StatusCode.ERROR))
-        finally:
-            self._span.end()
-        self._measure()
-
-    def _attributes(self) -> dict[str, AttributeValue]:
-        step, mender = self._step, self._mender
-        attributes: dict[str, AttributeValue] = {
-            names.SPAN_TYPE: SpanType.RECOVERY_STEP.value,
-            names.LOG_ID: mender.invocation.log_id(),
-            **mender.invocation.shared_attributes,
-            names.RECOVERY_STRATEGY: step.strategy,
-            names.RECOVERY_STEP: step.number,
-            names.RECOVERY_ATTEMPT: step.attempt,
-            names.RECOVERY_ACTION: step.action,
-            names.RECOVERY_DELAY: float(step.delay_s),
-            names.RECOVERY_PROVIDER_NAME: step.target.provider,
-            names.RECOVERY_DEGRADED: mender.is_degraded(step.target),
-        }
-        if step.target.model is not None:
-            attributes[names.RECOVERY_MODEL] = step.target.model
-        return attributes
-
-    def _measure(self) -> None:
-        """Count the step under the error that it was to mend, not under its own."""
-        mender = self._mender
-        instruments, context = mender.invocation.telemetry.instruments, mender.invocation.context
-        outcome: dict[str, AttributeValue] = {
-            names.RECOVERY_STRATEGY: self._step.strategy,
-            names.RECOVERY_SUCCESS: self._succeeded,
-        }
-        instruments.step_duration.record(time.perf_counter() - self._started_s, outcome, context)
-        instruments.steps.add(
-            1,
-            {
-                **outcome,
-                names.ERROR_CODE: mender.first_fault.code.value,
-                _names.PROVIDER_NAME: mender.endpoint(self._step.target).family,
-            },
-            context,
-        )
-
-
-class _AttemptSpan:
-    """The span of one request that recovery sends; current while the request is on its way."""
-
-    def __init__(self, mender: Mender, target: Target, parent: Span, *, number: int) -> None:
-        self._mender = mender
-        self._target = target
-        self._parent = parent
-        self._number = number
-        self._answer: Mapping[str, AttributeValue] = {}
-
-    def describe(self, answer: Mapping[str, AttributeValue]) -> None:
-        """Keep the attributes of the answer for the end of the span."""
-        self._answer = answer
-
-    def __enter__(self) -> None:
-        invocation, target = self._mender.invocation, self._target
-        self._endpoint = self._mender.endpoint(target)
-        context = set_span_in_context(self._parent, invocation.context)
-        operation = invocation.format.operation
-        self._span = invocation.telemetry.tracer.start_span(
-            f"{operation} {target.model}" if target.model else operation,
-            context,
-            SpanKind.CLIENT,
-            _attempt_attributes(invocation, self._endpoint, target.model, number=self._number),
-        )
-        self._token = attach(set_span_in_context(self._span, context))
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if exc_type is not GeneratorExit:  # a coroutine that is thrown away ends in any context
-            detach(self._token)
-        invocation = self._mender.invocation
-        fault = invocation.fault_of(exc) if exc is not None else None
-        try:
-            self._span.set_attributes(self._answer if fault is None else fault.attributes())
-            if fault is not None:
-                self._span.set_status(Status(StatusCode.ERROR, fault.message))
-        finally:
-            self._span.end()
-        invocation.count_attempt(self._endpoint.family, self._target.model, fault)
 
 
 class _KeptException:
@@ -388,18 +246,3 @@ class _KeptException:
         error.__traceback__ = self._traceback
         error.__cause__, error.__context__ = self._cause, self._context
         error.__suppress_context__ = self._suppress
-
-
-def _attempt_attributes(
-    invocation: Invocation, endpoint: Endpoint, model: str | None, *, number: int
-) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {
-        names.SPAN_TYPE: SpanType.ATTEMPT.value,
-        names.ATTEMPT_NUMBER: number,
-        _names.OPERATION_NAME: invocation.format.operation,
-        **endpoint.attributes,
-        **invocation.shared_attributes,
-    }
-    if model is not None:
-        attributes[_names.REQUEST_MODEL] = model
-    return attributes

@@ -5,6 +5,7 @@ again. The application's own options object is never changed when recovery is on
 into the options it is given, so each sending gets a copy.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
@@ -101,7 +102,7 @@ class SentRequest:
         yield from (text for text in (key, *chain(*values)) if isinstance(text, str))
 
     def _copy(self, timeout_s: float | None) -> Any:
-        options = self.options.model_copy()
+        options = copy.copy(self.options)
         options.max_retries = 0
         bounded = _bounded(self._timeout(), timeout_s)
         if bounded is not None:

@@ -1,17 +1,17 @@
 """The one place where SDK calls pass: the `request` method of the SDK's base clients.
 
-`_instrumentor` puts a `ChokePoint` there. Every method of the SDK comes through, sync or async,
+`_patch` puts a `ChokePoint` there. Every method of the SDK comes through, sync or async,
 parsed, raw or streamed, whatever the client's copies and options are. A call that is no AI call,
 or that comes while instrumentation is suppressed, passes untouched. The application's call is made
 exactly once from here, whatever happens to our own part; only recovery may repeat it.
 """
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, TypeVar
 
-import wrapt
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
@@ -103,6 +103,7 @@ class ChokePoint:
             raise
         return call.answered(response)
 
+    @fenced
     def close(self) -> None:
         """Watch nothing any more and let go of connections."""
         self.is_active = False
@@ -127,7 +128,11 @@ class ChokePoint:
         invocation = Invocation(
             self._telemetry, format_, endpoint, body, secrets=request.private_texts
         )
-        return _Call(invocation, request, self._recovery, self.clients)
+        try:
+            return _Call(invocation, request, self._recovery, self.clients)
+        except Exception:
+            invocation.stop_with(None)
+            raise
 
     def _watches(self, client: Any) -> bool:
         return self.is_active and is_instrumentation_enabled() and not hasattr(client, OWN_CLIENT)
@@ -147,10 +152,10 @@ class _Call:
     ) -> None:
         self._invocation = invocation
         self._request = request
-        self._config = config
+        self._config = _fitting(config, invocation)
         self._clients = clients
         self.args, self.kwargs = request.arguments
-        self._is_owned = config.mode == "on" and self._own_repeats() is not None
+        self._is_owned = self._config.mode == "on" and self._own_repeats() is not None
 
     def current(self) -> "_Current":
         """Make the request span current while the SDK is at work."""
@@ -164,10 +169,9 @@ class _Call:
         mender = Mender(
             self._invocation, self._request, error, config=self._config, clients=self._clients
         )
-        if self._is_owned:
-            return mender
-        mender.observe()
-        return None
+        if self._config.mode == "observe":
+            mender.observe()
+        return mender if self._is_owned else None
 
     @fenced
     def failed(self, error: BaseException) -> None:
@@ -221,7 +225,7 @@ class _Current:
         self._context = context
 
     def __enter__(self) -> None:
-        self._token = attach(self._context)
+        self._token = _attach(self._context)
 
     def __exit__(
         self,
@@ -229,46 +233,21 @@ class _Current:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if exc_type is not GeneratorExit:  # a coroutine that is thrown away ends in any context
+        # A coroutine that is thrown away ends in any context, and then there is nothing to detach.
+        if exc_type is not GeneratorExit and self._token is not None:
             detach(self._token)
 
 
-def patch(module: Any, choke_point: ChokePoint) -> Callable[[], None]:
-    """Put the choke point into an SDK's `_base_client` module; return what takes it out again.
-
-    Stands aside with a warning where somebody else has wrapped the same method.
-    """
-    undo = [
-        _patch_method(getattr(module, class_name), watch)
-        for class_name, watch in (
-            ("SyncAPIClient", choke_point.request),
-            ("AsyncAPIClient", choke_point.async_request),
-        )
-        if hasattr(module, class_name)
-    ]
-
-    def unpatch() -> None:
-        for each in undo:
-            each()
-
-    return unpatch
+_attach = fenced(attach)
 
 
-def _patch_method(owner: type, watch: Callable[..., Any]) -> Callable[[], None]:
-    original = vars(owner)["request"]
-    if hasattr(original, "__wrapped__"):
-        _log.warning(
-            "Goldseam: %s.%s.request is wrapped already, so its calls are not watched. "
-            "Remove the other instrumentation or uninstrument it first.",
-            owner.__module__,
-            owner.__qualname__,
-        )
-        return lambda: None
-    ours = wrapt.FunctionWrapper(original, watch)
-    owner.request = ours  # type: ignore[attr-defined] # looked up above
-
-    def unpatch() -> None:
-        if vars(owner).get("request") is ours:
-            owner.request = original  # type: ignore[attr-defined] # as above
-
-    return unpatch
+def _fitting(config: RecoveryConfig, invocation: Invocation) -> RecoveryConfig:
+    """Return the configuration without providers whose answers could not stand in."""
+    if invocation.format.any_model_will_do or config.mode == "off":
+        return config
+    same = tuple(
+        provider.name
+        for provider in config.fallback_providers
+        if provider.target_for(invocation.model).model == invocation.model
+    )
+    return dataclasses.replace(config, policy=dataclasses.replace(config.policy, fallback=same))

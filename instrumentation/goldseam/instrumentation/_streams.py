@@ -233,4 +233,3 @@ def _is_inside_telemetry() -> bool:
 def _is_running(generator: weakref.ref[Any] | None) -> bool:
     running = generator() if generator is not None else None
     return bool(getattr(running, "gi_running", False) or getattr(running, "ag_running", False))
-

@@ -8,7 +8,6 @@ A change to either raises `VERSION`, because keys of different versions do not c
 
 import ast
 import hashlib
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -101,6 +100,8 @@ def _peel(text: str) -> str:
 
 
 def _from_html(text: str) -> str:
+    import html  # noqa: PLC0415 - its table of entities is large, and pages are rare
+
     title = _HTML_TITLE.search(text)
     return html.unescape(_TAG.sub(" ", title["text"] if title else text))
 

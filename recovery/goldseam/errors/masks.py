@@ -6,6 +6,7 @@ change here raises `fingerprint.VERSION`.
 """
 
 import re
+from functools import cache
 from typing import Final
 
 _PARAMETERS: Final = frozenset(
@@ -110,7 +111,6 @@ _MASKS: Final = (
     ("<id>", rf"(?<![\w-]){_LETTERS_AND_DIGITS}[\w-]{{12,}}\b"),
     ("<n>", r"(?<![\w.<])-?\d+(?:[,._]\d+)*%?(?![\w>])"),
 )
-_COMPILED: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _MASKS)
 
 _LIST: Final = re.compile(r"(?P<kind><\w+>)(?:(?:,| and| or|, and|, or|,? &)? ?(?P=kind))+")
 _SPACE: Final = re.compile(r"\s+")
@@ -119,9 +119,15 @@ _SPACE: Final = re.compile(r"\s+")
 def mask(text: str) -> str:
     """Return `text` with what varies replaced, on one line."""
     text = _QUOTED.sub(_quoted, _SPACE.sub(" ", text))
-    for kind, pattern in _COMPILED:
+    for kind, pattern in _compiled():
         text = pattern.sub(kind, text)
     return _LIST.sub(r"\g<kind>", text).strip()
+
+
+@cache
+def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Compile the masks at the first failure: an application that never fails pays nothing."""
+    return tuple((kind, re.compile(pattern)) for kind, pattern in _MASKS)
 
 
 def _quoted(found: re.Match[str]) -> str:

@@ -16,8 +16,6 @@ models = { "gpt-4o" = "llama3.1", "*" = "llama3.2" }
 An option that nobody knows is an error that names the nearest one that is known.
 """
 
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -95,6 +93,8 @@ def parse_config(document: Mapping[str, Any], *, source: str = "config") -> Reco
 
 
 def _read(path: str) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415 - most applications have no file: keeps the import light
+
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as fault:
@@ -140,6 +140,8 @@ def _reject_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str
 
 
 def _nearest(name: str, known: tuple[str, ...]) -> str:
+    import difflib  # noqa: PLC0415 - for a mistake only: keeps the import light
+
     found = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
 

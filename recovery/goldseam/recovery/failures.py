@@ -7,7 +7,6 @@ that every SDK's exceptions share and imports none of them.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from goldseam.errors import ErrorCode, classify, evidence_from_exception
@@ -113,6 +112,8 @@ def _wait_s(text: str | None, now: datetime) -> float | None:
 
 
 def _date(text: str) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - rare: keeps the import light
+
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = parse(text)

@@ -102,7 +102,7 @@ RECOVERY_WAIT: Final = "goldseam.recovery.wait"
 """double, request: seconds waited in all."""
 
 RECOVERY_DURATION: Final = "goldseam.recovery.duration"
-"""double, request: seconds from the first failure to the outcome; the latency that failing added."""
+"""double, request: seconds from the first failure to the outcome."""
 
 RECOVERY_PROVIDER_NAME: Final = "goldseam.recovery.provider.name"
 """string, request, step: where the answer came from."""

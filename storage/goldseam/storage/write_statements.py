@@ -22,15 +22,19 @@ REQUEST_COLUMNS: Final = tuple(field.name for field in fields(RequestRecord))
 RECOVERY_COLUMNS: Final = tuple(field.name for field in fields(RecoveryRecord))
 
 
-def column_types(model: type[Base], names: tuple[str, ...]) -> list[str]:
-    """Return the PostgreSQL types of a table's columns, as binary COPY needs them."""
+def _staged_types(model: type[Base], names: tuple[str, ...]) -> list[str]:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
     columns = model.__table__.columns
-    return [columns[name].type.compile(dialect).lower() for name in names]
+    types = [columns[name].type.compile(dialect).lower() for name in names]
+    # psycopg cuts a number too large for four bytes; from eight, PostgreSQL refuses to cut it.
+    return ["bigint" if kind == "integer" else kind for kind in types]
 
 
-REQUEST_TYPES: Final = column_types(AIRequestLog, REQUEST_COLUMNS)
-RECOVERY_TYPES: Final = column_types(AIErrorRecovery, RECOVERY_COLUMNS)
+REQUEST_TYPES: Final = _staged_types(AIRequestLog, REQUEST_COLUMNS)
+"""Types of the staging table, as binary COPY needs them."""
+
+RECOVERY_TYPES: Final = _staged_types(AIErrorRecovery, RECOVERY_COLUMNS)
+"""Types of the staging table, as binary COPY needs them."""
 
 _STATE: Final = (
     "tenant_id",
@@ -60,15 +64,16 @@ STAGING_EXISTS: Final = "SELECT to_regclass('pg_temp.goldseam_staged_recoveries'
 
 CREATE_STAGING: Final = tuple(
     _built(
-        "CREATE TEMPORARY TABLE {staged} ON COMMIT DELETE ROWS AS "
-        "SELECT {columns} FROM {table} WITH NO DATA",
-        staged=sql.Identifier(staged),
-        columns=_list(columns),
+        "CREATE TEMPORARY TABLE {table} ({columns}) ON COMMIT DELETE ROWS",
         table=sql.Identifier(table),
+        columns=sql.SQL(", ").join(
+            sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind))
+            for name, kind in zip(names, types, strict=True)
+        ),
     )
-    for staged, columns, table in (
-        ("goldseam_staged_requests", REQUEST_COLUMNS, "ai_request_logs"),
-        ("goldseam_staged_recoveries", RECOVERY_COLUMNS, "ai_error_recovery"),
+    for table, names, types in (
+        ("goldseam_staged_requests", REQUEST_COLUMNS, REQUEST_TYPES),
+        ("goldseam_staged_recoveries", RECOVERY_COLUMNS, RECOVERY_TYPES),
     )
 )
 

@@ -6,6 +6,7 @@ row is new is asked of the table, never remembered: any number of writers may ru
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -61,7 +62,8 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
 
     Raises:
         BatchError: An error pattern has no `PatternRecord`, or a transaction is open on `conn`.
-        psycopg.DataError: A value does not fit its column.
+        psycopg.DataError: A value does not fit its column's type.
+        psycopg.IntegrityError: A value is not allowed in its column.
         psycopg.OperationalError: The database went away, before or after the commit; writing
             the batch again is safe.
     """
@@ -110,10 +112,8 @@ def _store_requests(
 ) -> tuple[int, int, list[_PatternChange]]:
     if not records:
         return 0, 0, []
-    with cursor.copy(statements.COPY_REQUESTS) as copy:
-        copy.set_types(statements.REQUEST_TYPES)
-        for record in records:
-            copy.write_row(_request_values(record))
+    values = map(_request_values, records)
+    _copy(cursor, statements.COPY_REQUESTS, statements.REQUEST_TYPES, values)
     new, changes = _moved(cursor, statements.INSERT_REQUESTS, {"now": now})
     if new == len(records):
         return new, 0, changes
@@ -121,6 +121,20 @@ def _store_requests(
     span = {"now": now, "earliest": min(times), "latest": max(times)}
     changed, further = _moved(cursor, statements.UPDATE_REQUESTS, span)
     return new, changed, changes + further
+
+
+def _copy(
+    cursor: Cursor[Any], statement: str, types: list[str], rows: Iterable[tuple[Any, ...]]
+) -> None:
+    with cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
+            try:
+                copy.write_row(row)
+            except psycopg.Error:
+                raise
+            except Exception as error:  # each type's encoder fails in a way of its own
+                raise psycopg.DataError(f"A value does not fit its column: {error}") from error
 
 
 def _moved(
@@ -138,10 +152,8 @@ def _moved(
 def _store_recoveries(cursor: Cursor[Any], records: list[RecoveryRecord]) -> int:
     if not records:
         return 0
-    with cursor.copy(statements.COPY_RECOVERIES) as copy:
-        copy.set_types(statements.RECOVERY_TYPES)
-        for record in records:
-            copy.write_row(_recovery_values(record))
+    values = map(_recovery_values, records)
+    _copy(cursor, statements.COPY_RECOVERIES, statements.RECOVERY_TYPES, values)
     return cursor.execute(statements.INSERT_RECOVERIES).rowcount
 
 
@@ -186,8 +198,8 @@ def _insert_patterns(
     patterns: dict[tuple[str, str], PatternRecord],
     now: datetime,
 ) -> int:
-    # A change without times only takes back: its row has been there since it was counted.
-    seen = [change for change in changes if change.first_seen is not None]
+    # A pattern that the batch does not mention was counted, and so stored, by an earlier one.
+    seen = [c for c in changes if c.first_seen and (c.tenant_id, c.error_pattern) in patterns]
     records = [patterns[change.tenant_id, change.error_pattern] for change in seen]
     parameters = {
         "tenant_id": [change.tenant_id for change in seen],

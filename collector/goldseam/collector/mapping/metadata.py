@@ -71,17 +71,17 @@ def response_metadata(
 
 def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
     """Return the present entries in their order, without those that no longer fit."""
+    present = {k[:MAX_VALUE]: _short(v) for k, v in found.items() if v not in (None, "", [])}
+    if len(json.dumps(present)) <= MAX_METADATA_BYTES:  # escapes all but ASCII: bytes
+        return present
     kept: dict[str, Any] = {}
     room_bytes = MAX_METADATA_BYTES - len("{}")
-    for key, value in found.items():
-        if value in (None, "", []):
-            continue
-        entry = {key[:MAX_VALUE]: _short(value)}
-        entry_bytes = len(json.dumps(entry))  # escapes all but ASCII, so characters are bytes
+    for key, value in present.items():
+        entry_bytes = len(json.dumps({key: value}))
         if entry_bytes > room_bytes:
             flaws[METADATA_CUT] += 1
             continue
-        kept |= entry
+        kept[key] = value
         room_bytes -= entry_bytes
     return kept
 

@@ -139,7 +139,7 @@ def _http_status(reading: Reading) -> int | None:
     candidates = [
         *reading.all_text("http_status"),
         *reading.all_text("error_type"),
-        *filter(None, _matched_status(reading.span.status_message)),
+        *filter(None, _matched_status(_message(reading))),
     ]
     for candidate in candidates:
         if candidate.isascii() and candidate.isdigit() and len(candidate) == len("200"):
@@ -150,7 +150,7 @@ def _http_status(reading: Reading) -> int | None:
 
 
 def _matched_status(message: str) -> tuple[str | None, ...]:
-    match = _STATUS_IN_TEXT.search(message[:_EVIDENCE_CHARS])
+    match = _STATUS_IN_TEXT.search(message)
     return match.groups() if match else ()
 
 

@@ -96,6 +96,10 @@ class Format(Protocol):
     def operation(self) -> str:
         """Value of `gen_ai.operation.name`."""
 
+    @property
+    def any_model_will_do(self) -> bool:
+        """Whether another model's answer can stand in for the asked one's."""
+
     def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
         """Return the span attributes of the request's parameters, model left out."""
 

@@ -40,6 +40,7 @@ class ChatFormat:
 
     path: Final = "/chat/completions"
     operation: Final = "chat"
+    any_model_will_do: Final = True
 
     def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
         """Return the sampling parameters that the request sets."""

@@ -23,6 +23,8 @@ class EmbeddingsFormat:
 
     path: Final = "/embeddings"
     operation: Final = "embeddings"
+    any_model_will_do: Final = False
+    """Vectors of two models mean different things, and nobody would notice."""
 
     def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
         """Return the dimensions and the encoding that the request asks for."""
