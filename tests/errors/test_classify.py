@@ -536,3 +536,8 @@ def test_hopeless_failures_are_never_called_hopeful(shape: Shape) -> None:
             exception_type=name, message=f"Error code: {shape.status} - {shape.body}"
         )
         assert classify(evidence).code not in RETRYABLE
+
+
+def test_digits_of_other_scripts_are_no_status() -> None:
+    """What merely looks like a number does not stop the classification."""
+    assert classify(Evidence(exception_type="⁴²⁹")).code is C.UNKNOWN

@@ -140,7 +140,11 @@ def _status_is(word: str, status: int | None) -> bool:
 
 def _number(text: str) -> int | None:
     """Return `text` as an HTTP status if it is one."""
-    return int(text) if len(text) == 3 and text.isdigit() and text >= "400" else None  # noqa: PLR2004
+    return (
+        int(text)
+        if len(text) == 3 and text.isascii() and text.isdigit() and text >= "400"
+        else None
+    )  # noqa: PLR2004
 
 
 def _status_in_text(text: str) -> int | None:
