@@ -1,0 +1,211 @@
+"""Turns the figures of a run into Markdown tables, and puts them into the documentation.
+
+Pure but for `write`. Every figure comes from the run at hand.
+"""
+
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from instrumentation_cost.answers import CHUNKS
+from instrumentation_cost.figures import TIMES, Figures
+from instrumentation_cost.measuring import Plan
+from instrumentation_cost.subjects import OPENAI_2, OPENAI_3, OTEL_SDK, Subject
+from instrumentation_cost.targets import in_words, is_met, verdicts
+
+BEGIN: Final = "<!-- instrumentation:begin -->"
+END: Final = "<!-- instrumentation:end -->"
+
+_NEW_DOCUMENT: Final = f"""# Benchmarks
+
+Every table is written by the program named above it; none is edited by hand.
+
+## What instrumenting a client costs
+
+`python benchmarks/instrumentation.py --write docs/benchmarks.md` writes this section.
+
+The `openai` client runs over a transport that answers from memory, so that nothing but the client
+and what watches it is measured. Each subject has a virtual environment of its own and writes to
+the same OpenTelemetry providers: a batch processor whose exporter drops the spans, a metric reader
+that nobody reads. Content capture is left at each library's default. The *floor* is a hand-written
+span with fifteen attributes and three histogram records, with constant values: the price of
+OpenTelemetry itself.
+
+Instructions are counted by callgrind, only inside the calls, in all threads, after warm-up, with
+the cyclic garbage collector off; the same process first runs bare and then with the subject on, and
+the tables show the difference. They repeat within a few thousandths, so ratios to the floor of the
+same run are what `--gate` holds Goldseam to. CPU time is the median difference of rounds taken in
+turns, on whatever else the machine was doing.
+
+{BEGIN}
+{END}
+"""
+
+_NONE: Final = "-"
+Row = Sequence[str]
+
+
+def render(plan: Plan, figures: Figures) -> str:
+    """Return all tables of a run as Markdown."""
+    sections = [_circumstances(figures)]
+    if figures.added_k:
+        sections += [
+            "### Instructions added to one call\n\nThousands, and how many floors that is.",
+            _instructions(plan, figures),
+            _bare(plan, figures),
+        ]
+    if figures.added_us:
+        sections += [
+            "### CPU time added to one call\n\nMicroseconds.",
+            _table(plan, figures, lambda cell: _number(figures.added_us.get(cell))),
+        ]
+    sections += ["### What comes with it", _footprints(plan, figures)]
+    if judged := _verdicts(figures):
+        sections += ["### Goldseam against its targets", judged]
+    sections += [f"- {name}: not measured: {why}." for name, why in figures.unsupported.items()]
+    return "\n\n".join(sections) + "\n"
+
+
+def write(path: Path, text: str) -> None:
+    """Replace what stands between the two markers, in a document that is made if need be.
+
+    Raises:
+        ValueError: The document has no such markers.
+    """
+    document = path.read_text(encoding="utf-8") if path.exists() else _NEW_DOCUMENT
+    before, begin, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}; add them where tables belong")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def _circumstances(figures: Figures) -> str:
+    spread = (
+        f" Repeated counts differed by {figures.spread:.2%} at most." if figures.added_k else ""
+    )
+    return (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, "
+        f"{_release(OPENAI_3)} (OpenLIT: {_release(OPENAI_2)}), {_release(OTEL_SDK)}.{spread}"
+    )
+
+
+def _instructions(plan: Plan, figures: Figures) -> str:
+    def cell(key: tuple[str, str]) -> str:
+        added = figures.added_k.get(key)
+        ratio = figures.ratio(*key)
+        return f"{_number(added)} ({ratio:.2f}{TIMES})" if ratio is not None else _number(added)
+
+    return _table(plan, figures, cell, ("per chunk", lambda name: _per_chunk(figures, name)))
+
+
+def _per_chunk(figures: Figures, subject: str) -> str:
+    stream, chat = (figures.added_k.get((subject, name)) for name in ("stream", "chat"))
+    return _number((stream - chat) / CHUNKS) if stream is not None and chat is not None else _NONE
+
+
+def _bare(plan: Plan, figures: Figures) -> str:
+    name = plan.subjects[0].name
+    parts = [
+        f"{scenario.title} {_number(figures.bare_k.get((name, scenario.name)))} k"
+        for scenario in plan.scenarios
+    ]
+    hash_k = figures.bare_k.get(("goldseam", "sha256"))
+    if hash_k is not None:
+        parts.append(f"SHA-256 of the 40 kB alone {_number(hash_k)} k")
+    return f"Without anything added, one call takes: {'; '.join(parts)}."
+
+
+def _footprints(plan: Plan, figures: Figures) -> str:
+    header = (
+        "",
+        "release",
+        "attributes of a chat",
+        "Python calls added: chat",
+        "stream",
+        "chat, span dropped",
+        "import and first call, ms CPU",
+        "modules",
+        "of them the client's",
+        "MB",
+        "distributions added",
+        "",
+    )
+    rows = [_footprint_row(figures, subject) for subject in _measured(plan, figures)]
+    return _markdown(header, rows)
+
+
+def _footprint_row(figures: Figures, subject: Subject) -> Row:
+    name = subject.name
+    footprint = figures.footprints.get(name)
+    calls = [figures.python_calls.get((name, key)) for key in ("chat", "stream", "chat-dropped")]
+    return (
+        subject.title,
+        figures.versions.get(name) or _NONE,
+        _number(figures.attributes.get((name, "chat"))),
+        *(_number(count) for count in calls),
+        _number(footprint.cpu_ms if footprint else None),
+        _number(footprint.modules if footprint else None),
+        _number(footprint.client_modules if footprint else None),
+        f"{footprint.rss_mb:.1f}" if footprint else _NONE,
+        _number(len(figures.distributions.get(name, ()))),
+        subject.note,
+    )
+
+
+def _verdicts(figures: Figures) -> str:
+    rows = [
+        (
+            target.title,
+            in_words(figure, target.unit),
+            in_words(limit, target.unit),
+            "met" if is_met(target, figure, limit) else "**missed**",
+        )
+        for target, figure, limit in verdicts(figures)
+    ]
+    return _markdown(("", "measured", "limit", ""), rows) if rows else ""
+
+
+def _table(
+    plan: Plan,
+    figures: Figures,
+    text: Callable[[tuple[str, str]], str],
+    extra: tuple[str, Callable[[str], str]] | None = None,
+) -> str:
+    header = ["", *(scenario.title for scenario in plan.scenarios)]
+    if extra is not None:
+        header.append(extra[0])
+    rows = []
+    for subject in _measured(plan, figures):
+        row = [subject.title]
+        row += [
+            "not covered"
+            if scenario.name in subject.not_covered
+            else text((subject.name, scenario.name))
+            for scenario in plan.scenarios
+        ]
+        if extra is not None:
+            row.append(extra[1](subject.name))
+        rows.append(row)
+    return _markdown(header, rows)
+
+
+def _measured(plan: Plan, figures: Figures) -> Iterator[Subject]:
+    return (subject for subject in plan.subjects if subject.name not in figures.unsupported)
+
+
+def _markdown(header: Row, rows: Sequence[Row]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _number(value: float | None) -> str:
+    return f"{value:,.0f}" if value is not None else _NONE
+
+
+def _release(requirement: str) -> str:
+    return requirement.replace("==", " ")

@@ -1,0 +1,61 @@
+"""Puts the choke point into an SDK's base clients, and takes it out again.
+
+Called by `_instrumentor` when an SDK is there. What is taken out leaves the SDK's own functions.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import wrapt
+
+from goldseam.instrumentation._sdk import ChokePoint
+
+_log = logging.getLogger("goldseam.instrumentation")
+
+
+class _Watched(wrapt.FunctionWrapper):  # type: ignore[type-arg] # not generic in wrapt 1
+    """Our wrapper, to be told from other people's."""
+
+
+def patch(module: Any, choke_point: ChokePoint) -> Callable[[], None]:
+    """Put the choke point into an SDK's `_base_client` module; return what takes it out again.
+
+    Stands aside with a warning where somebody else has wrapped the same method.
+    """
+    undo = [
+        _patch_method(getattr(module, class_name), watch)
+        for class_name, watch in (
+            ("SyncAPIClient", choke_point.request),
+            ("AsyncAPIClient", choke_point.async_request),
+        )
+        if hasattr(module, class_name)
+    ]
+
+    def unpatch() -> None:
+        for each in undo:
+            each()
+
+    return unpatch
+
+
+def _patch_method(owner: type, watch: Callable[..., Any]) -> Callable[[], None]:
+    original = vars(owner)["request"]
+    if isinstance(original, _Watched):  # left below somebody's wrapper that is gone by now
+        original = original.__wrapped__
+    if hasattr(original, "__wrapped__"):
+        _log.warning(
+            "Goldseam: %s.%s.request is wrapped already, so its calls are not watched. "
+            "Remove the other instrumentation or uninstrument it first.",
+            owner.__module__,
+            owner.__qualname__,
+        )
+        return lambda: None
+    ours = _Watched(original, watch)
+    owner.request = ours  # type: ignore[attr-defined] # looked up above
+
+    def unpatch() -> None:
+        if vars(owner).get("request") is ours:
+            owner.request = original  # type: ignore[attr-defined] # as above
+
+    return unpatch

@@ -1,0 +1,173 @@
+"""What statistics count, and what they leave out."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from dirty_equals import IsApprox
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from goldseam.storage import Batch, RequestRecord, Role, writes
+from goldseam.storage.engine import async_engine, tenant_transaction
+from goldseam.storage.queries import Statistics, statistics
+from goldseam.storage.roles import ALL_TENANTS
+
+SINCE = datetime(2026, 3, 14, tzinfo=UTC)
+UNTIL = SINCE + timedelta(days=1)
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    """Give the API's engine."""
+    engine = async_engine(database, Role.API)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def store(
+    writer: psycopg.Connection,
+    make_request: Callable[..., RequestRecord],
+    make_batch: Callable[..., Batch],
+) -> Callable[..., None]:
+    """Give a function that stores one request for each dict of values."""
+
+    def write(*values: dict[str, Any]) -> None:
+        requests = [make_request(number, **each) for number, each in enumerate(values)]
+        writes.write(writer, make_batch(*requests), UNTIL)
+
+    return write
+
+
+async def ask(engine: AsyncEngine, tenant: str = "acme", **conditions: Any) -> Statistics:
+    """Return the statistics of one day."""
+    async with tenant_transaction(engine, tenant) as connection:
+        return await statistics(connection, **{"since": SINCE, "until": UNTIL} | conditions)
+
+
+async def test_nothing_gives_zeros(engine: AsyncEngine) -> None:
+    """No request is no reason for a NULL or a NaN."""
+    assert await ask(engine) == Statistics()
+
+
+async def test_each_status_is_counted_in_its_place(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """The total is answered calls only; a time-out is an error counted again."""
+    store(
+        {"status": "success"},
+        {"status": "success"},
+        {"status": "success"},
+        {"status": "error", "error_code": "TIMEOUT"},
+        {"status": "error", "error_code": "AUTH"},
+        {"status": "cancelled", "error_code": "CANCELLED"},
+        {"status": "pending"},
+        {"status": "abandoned", "error_code": "UNKNOWN"},
+    )
+    found = await ask(engine)
+
+    assert (found.total_requests, found.success_count, found.error_count) == (5, 3, 2)
+    assert (found.error_rate, found.timeout_count) == (40.0, 1)
+    assert (found.cancelled_count, found.pending_count, found.abandoned_count) == (1, 1, 1)
+
+
+async def test_mended_calls_are_counted_by_strategy(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """A mended call is a success, but not at first try; a call the SDK retried is neither."""
+    mended = {"first_error_code": "TIMEOUT", "recovery_outcome": "recovered"}
+    store(
+        {"recovery_outcome": "not_needed"},
+        {"retry_count": 2},
+        {**mended, "recovery_strategy": "retry", "recovery_time_ms": 100.0, "retry_count": 1},
+        {**mended, "recovery_strategy": "retry", "recovery_time_ms": 200.0, "retry_count": 2},
+        {**mended, "recovery_strategy": "fallback", "recovery_time_ms": 600.0, "retry_count": 1},
+        {"status": "error", "recovery_outcome": "failed", "recovery_time_ms": 9e9},
+        {"status": "error", "recovery_outcome": "skipped"},
+        {"status": "pending", "retry_count": 50},
+    )
+    found = await ask(engine)
+
+    assert found.recovered_count == 3
+    assert found.recovered_by_strategy == {"retry": 2, "fallback": 1}
+    assert found.avg_recovery_time_ms == 300.0
+    assert found.first_try_success_rate == IsApprox(100 / 7)
+    assert found.attempts == 7 + 2 + 1 + 2 + 1
+
+
+async def test_durations_are_those_of_answered_calls(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """Mean and percentiles take successes and errors, not calls given up or still running."""
+    store(
+        *({"processing_time_ms": float(ms)} for ms in range(100)),
+        {"processing_time_ms": 100.0, "status": "error"},
+        {"processing_time_ms": 9e9, "status": "cancelled"},
+        {"processing_time_ms": 0.0, "status": "pending"},
+    )
+    found = await ask(engine)
+
+    assert (found.avg_time, found.p50, found.p95, found.p99) == (50.0, 50.0, 95.0, 99.0)
+
+
+async def test_tokens_and_cost_are_added_up_where_known(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """Unknown is not 0 and disturbs no sum; a call given up has cost something too."""
+    store(
+        {"tokens_used": 10, "cost_usd": 0.25},
+        {"tokens_used": None, "cost_usd": None},
+        {"tokens_used": 5, "cost_usd": 0.5, "status": "cancelled"},
+    )
+    found = await ask(engine)
+
+    assert (found.tokens, found.cost_usd) == (15, 0.75)
+
+
+async def test_duplicates_count_nowhere(engine: AsyncEngine, store: Callable[..., None]) -> None:
+    """A second view of the same call adds nothing to any figure."""
+    copy = {"tokens_used": 10, "cost_usd": 1.0, "recovery_outcome": "recovered"}
+    store({**copy, "duplicate_of": UUID(int=1)})
+
+    assert await ask(engine) == Statistics()
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [{"module": "copilot"}, {"provider": "ollama"}, {"model": "llama3.1"}, {"tenant_id": "acme"}],
+    ids=str,
+)
+async def test_a_condition_narrows_every_figure(
+    engine: AsyncEngine, store: Callable[..., None], condition: dict[str, str]
+) -> None:
+    """Counts and strategies are those of the calls that fit."""
+    mended = {"recovery_outcome": "recovered", "recovery_strategy": "retry"}
+    fits = {"module": "copilot", "provider_used": "ollama", "model_requested": "llama3.1"}
+    store({**mended, **fits}, {**mended, "tenant_id": "globex"})
+    found = await ask(engine, ALL_TENANTS, **condition)
+
+    assert (found.total_requests, found.recovered_by_strategy) == (1, {"retry": 1})
+
+
+async def test_a_tenant_gets_its_own_figures(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """Foreign calls are in no figure of a tenant, and in those of all tenants."""
+    store({"tenant_id": "acme"}, {"tenant_id": "globex"}, {"tenant_id": "globex"})
+
+    assert (await ask(engine, "globex")).total_requests == 2
+    assert (await ask(engine, ALL_TENANTS)).total_requests == 3
+
+
+async def test_a_window_includes_its_start_and_not_its_end(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """Two windows that touch count each call once."""
+    store({"created_at": SINCE}, {"created_at": UNTIL})
+
+    assert (await ask(engine)).total_requests == 1
