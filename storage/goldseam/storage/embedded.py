@@ -159,7 +159,7 @@ class EmbeddedPostgres:
             connection.execute("SELECT pg_advisory_lock(1)")
             if not _exists(connection, "SELECT FROM pg_roles WHERE rolname = %s", LOGIN):
                 connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER CREATEROLE NOINHERIT").format(
+                    sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER CREATEROLE").format(
                         sql.Identifier(LOGIN)
                     )
                 )
