@@ -70,7 +70,6 @@ def database(postgres: "EmbeddedPostgres", migrated_template: str) -> Iterator[s
         postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} OWNER goldseam"
     )
     yield postgres._url("goldseam", name)
-    postgres.start()  # a test may have stopped it
     _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -80,12 +79,17 @@ def empty_database(postgres: "EmbeddedPostgres") -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     _run_as_superuser(postgres, f"CREATE DATABASE {name} OWNER goldseam")
     yield postgres._url("goldseam", name)
-    postgres.start()
     _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _run_as_superuser(postgres: "EmbeddedPostgres", statement: LiteralString) -> None:
     import psycopg  # noqa: PLC0415 - server side
 
-    with psycopg.connect(postgres._url("postgres", "postgres"), autocommit=True) as connection:
+    url = postgres._url("postgres", "postgres")
+    try:
+        connection = psycopg.connect(url, autocommit=True)
+    except psycopg.OperationalError:  # a test has stopped the server
+        postgres.start()
+        connection = psycopg.connect(url, autocommit=True)
+    with connection:
         connection.execute(statement)

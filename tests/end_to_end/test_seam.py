@@ -25,14 +25,7 @@ from goldseam.recovery.config import load_config
 from goldseam.recovery.testing import ScriptedProvider
 from goldseam.semconv import attributes
 
-PROGRAM = """
-from openai import OpenAI
-
-answer = OpenAI(timeout=2).chat.completions.create(
-    model="gpt-4o-mini", messages=[{"role": "user", "content": "four plus five?"}]
-)
-print(answer.choices[0].message.content)
-"""
+PROGRAM = Path(__file__).parents[2] / "examples" / "ask.py"
 
 CONFIG = """
 [recovery]
@@ -76,11 +69,9 @@ def config(tmp_path: Path, primary: ScriptedProvider, backup: ScriptedProvider) 
 
 @pytest.fixture
 def program(
-    tmp_path: Path, config: Path, primary: ScriptedProvider
+    config: Path, primary: ScriptedProvider
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the program under a launcher and returns what it did."""
-    path = tmp_path / "app.py"
-    path.write_text(PROGRAM)
 
     def run(*launcher: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {
@@ -90,7 +81,7 @@ def program(
             **variables,
         }
         return subprocess.run(
-            [*launcher, "python", path],
+            [*launcher, "python", PROGRAM],
             check=False,
             capture_output=True,
             text=True,
@@ -135,7 +126,7 @@ class TestUnmodifiedProgram:
         assert (done.returncode, done.stdout.strip()) == (0, "nine"), done.stderr
         api = LogApi(running.api_url)
         (row,) = api.get("/logs/recent")
-        assert row == MENDED & IsPartialDict(service_name="app", module="app")
+        assert row == MENDED & IsPartialDict(service_name="ask", module="ask")
         (step,) = api.get(f"/logs/{row['id']}")["recovery"]
         assert step == IsPartialDict(
             strategy_name="fallback", step_number=1, was_successful=True, provider="ollama"
