@@ -14,7 +14,7 @@ from instrumentation_cost.answers import CHUNKS
 from instrumentation_cost.figures import TIMES, Figures
 from instrumentation_cost.measuring import Plan
 from instrumentation_cost.subjects import OPENAI_2, OPENAI_3, OTEL_SDK, Subject
-from instrumentation_cost.targets import in_words, is_met, verdicts
+from instrumentation_cost.targets import OWN, in_words, is_met, verdicts
 
 BEGIN: Final = "<!-- instrumentation:begin -->"
 END: Final = "<!-- instrumentation:end -->"
@@ -65,6 +65,12 @@ def render(plan: Plan, figures: Figures) -> str:
     sections += ["### What comes with it", _footprints(plan, figures)]
     if judged := _verdicts(figures):
         sections += ["### Goldseam against its targets", judged]
+    if compared := _against_peers(plan, figures):
+        sections += [
+            "### Goldseam against its peers\n\nPeers that add fewer instructions; what they record "
+            "is in the table above.",
+            compared,
+        ]
     sections += [f"- {name}: not measured: {why}." for name, why in figures.unsupported.items()]
     return "\n\n".join(sections) + "\n"
 
@@ -168,6 +174,25 @@ def _verdicts(figures: Figures) -> str:
         for target, figure, limit in verdicts(figures)
     ]
     return _markdown(("", "measured", "limit", ""), rows) if rows else ""
+
+
+def _against_peers(plan: Plan, figures: Figures) -> str:
+    rows = []
+    for scenario in plan.scenarios:
+        own_k = figures.added_k.get((OWN, scenario.name))
+        costs_k = {
+            subject.title: figures.added_k[subject.name, scenario.name]
+            for subject in _measured(plan, figures)
+            if subject.is_peer
+            and scenario.name not in subject.not_covered
+            and (subject.name, scenario.name) in figures.added_k
+        }
+        if own_k is None or not costs_k:
+            continue
+        cheaper = sorted((cost_k, title) for title, cost_k in costs_k.items() if cost_k < own_k)
+        texts = ", ".join(f"{title} ({_number(cost_k)} k)" for cost_k, title in cheaper)
+        rows.append((scenario.title, f"{_number(own_k)} k", texts or "none"))
+    return _markdown(("", "Goldseam", "cheaper peers"), rows) if rows else ""
 
 
 def _table(

@@ -1,4 +1,4 @@
-"""The tree keeps its own promises: docstrings, doors, and no address of a registry."""
+"""The tree keeps its own promises: docstrings, READMEs, and no address of a registry."""
 
 import ast
 import re
@@ -20,22 +20,6 @@ MODULES = sorted(
 def test_module_opens_with_a_docstring(path: Path) -> None:
     """Every module says what lives there."""
     assert ast.get_docstring(ast.parse(path.read_text()))
-
-
-@pytest.mark.parametrize(
-    "path",
-    [path for path in MODULES if path.name == "__init__.py" and "__all__" in path.read_text()],
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
-)
-def test_door_lists_its_names_in_order(path: Path) -> None:
-    """`__all__` is sorted and matches what the door brings in."""
-    tree = ast.parse(path.read_text())
-    (names,) = (
-        [ast.literal_eval(item) for item in node.value.elts]
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
-    )
-    assert names == sorted(names)
 
 
 @pytest.mark.parametrize("component", PACKAGES)
