@@ -1,6 +1,7 @@
 """The commands of the server side: `demo`, `up`, `collector`, `api`, `db`.
 
 Each command reads its options, says what it does, and leaves the work to the part that owns it.
+A command imports that part when it runs, so that `--help` and a wrong option answer at once.
 """
 
 import contextlib
@@ -9,21 +10,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from goldseam.api.app import create_app as create_api
-from goldseam.api.settings import ApiSettings
-from goldseam.cli import demo as demo_command
 from goldseam.cli import run as run_command
-from goldseam.cli import serve, stack
-from goldseam.collector.app import create_app as create_collector
-from goldseam.collector.settings import CollectorSettings
-from goldseam.storage import migrate
-from goldseam.storage.embedded import default_data_dir
-from goldseam.storage.errors import StorageError
+from goldseam.cli.defaults import API_PORT, HOST, OTLP_HTTP_PORT
+
+if TYPE_CHECKING:
+    from goldseam.cli.serve import Service
 
 app = typer.Typer(
     name="goldseam",
@@ -69,12 +65,16 @@ def demo(
     *,
     calls: Annotated[int, typer.Option(min=1, max=10_000, help="Calls to make.")] = 200,
     data_dir: DataDir = None,
-    api_port: ApiPort = stack.API_PORT,
-    otlp_http_port: OtlpHttpPort = stack.OTLP_HTTP_PORT,
+    api_port: ApiPort = API_PORT,
+    otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Run an ordinary program through bad provider weather and show what was mended."""
+    from goldseam.cli import demo as demo_command
+    from goldseam.cli import stack
+    from goldseam.storage.embedded import default_data_dir
+
     options = stack.Options(
         data_dir=data_dir or default_data_dir() / "demo",
         api_port=api_port,
@@ -91,10 +91,13 @@ def up(
     *,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
-    api_port: ApiPort = stack.API_PORT,
-    otlp_http_port: OtlpHttpPort = stack.OTLP_HTTP_PORT,
+    api_port: ApiPort = API_PORT,
+    otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
 ) -> None:
     """Run PostgreSQL, collector and API in one process until interrupted."""
+    from goldseam.cli import stack
+    from goldseam.storage.embedded import default_data_dir
+
     options = stack.Options(
         data_dir=data_dir or default_data_dir(),
         database_url=database_url,
@@ -118,15 +121,18 @@ def collector(
     database_url: RequiredUrl,
     otlp_host: Annotated[
         str, typer.Option("--otlp-host", envvar="GOLDSEAM_OTLP_HOST", help="Address.")
-    ] = stack.HOST,
-    otlp_http_port: OtlpHttpPort = stack.OTLP_HTTP_PORT,
+    ] = HOST,
+    otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
+    from goldseam.cli import serve
+    from goldseam.collector import CollectorSettings, create_app
+
     with _readable_errors():
         listener = serve.listen(
             otlp_host, otlp_http_port, port_flag="--otlp-http-port", host_flag="--otlp-host"
         )
-        built = create_collector(CollectorSettings(database_url=database_url))
+        built = create_app(CollectorSettings(database_url=database_url))
         _serve(serve.Service("collector", built, listener))
 
 
@@ -136,13 +142,16 @@ def api(
     database_url: RequiredUrl,
     api_host: Annotated[
         str, typer.Option("--api-host", envvar="GOLDSEAM_API_HOST", help="Address.")
-    ] = stack.HOST,
-    api_port: ApiPort = stack.API_PORT,
+    ] = HOST,
+    api_port: ApiPort = API_PORT,
 ) -> None:
     """Serve the log API, until interrupted."""
+    from goldseam.api import ApiSettings, create_app
+    from goldseam.cli import serve
+
     with _readable_errors():
         listener = serve.listen(api_host, api_port, port_flag="--api-port", host_flag="--api-host")
-        _serve(serve.Service("api", create_api(ApiSettings(database_url=database_url)), listener))
+        _serve(serve.Service("api", create_app(ApiSettings(database_url=database_url)), listener))
 
 
 @app.command(
@@ -157,6 +166,8 @@ def run(context: typer.Context) -> None:
 @db.command()
 def upgrade(*, database_url: RequiredUrl) -> None:
     """Create the tables, roles and policies, or bring them up to date."""
+    from goldseam.storage import migrate
+
     with _readable_errors():
         migrate.upgrade(database_url)
         console.print(f"The database is at revision {migrate.current_revision(database_url)}.")
@@ -165,13 +176,17 @@ def upgrade(*, database_url: RequiredUrl) -> None:
 @db.command()
 def status(*, database_url: RequiredUrl) -> None:
     """Say which revision the tables are at."""
+    from goldseam.storage import migrate
+
     with _readable_errors():
         revision = migrate.current_revision(database_url)
         console.print(f"Revision: {revision or 'none; run `goldseam db upgrade`'}")
         raise typer.Exit(0 if revision else 1)
 
 
-def _serve(service: serve.Service) -> None:
+def _serve(service: "Service") -> None:
+    from goldseam.cli import serve
+
     stop = _stop_signal()
     with serve.running([service]):
         console.print(f"{service.name} listens on {service.url}; stop with Ctrl-C.")
@@ -194,8 +209,11 @@ def _say(sentence: str) -> None:
 @contextlib.contextmanager
 def _readable_errors() -> Iterator[None]:
     """Turn the errors that a person can mend into one line and exit code 1."""
+    from goldseam.cli.serve import OpenBindError, PortInUseError
+    from goldseam.storage.errors import StorageError
+
     try:
         yield
-    except (serve.PortInUseError, serve.OpenBindError, StorageError) as error:
+    except (PortInUseError, OpenBindError, StorageError) as error:
         sys.stderr.write(f"goldseam: {error}\n")
         raise typer.Exit(1) from error

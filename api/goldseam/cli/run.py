@@ -14,7 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
+from goldseam.cli.defaults import HOST, OTLP_HTTP_PORT
+
+DEFAULT_ENDPOINT: Final = f"http://{HOST}:{OTLP_HTTP_PORT}"
 
 _EXPORT_DELAY_MS: Final = "1000"
 """The SDK waits 5 s by default; a person who has just started something wants to see it sooner."""

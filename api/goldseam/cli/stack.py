@@ -5,19 +5,15 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from goldseam.api.app import create_app as create_api
 from goldseam.api.settings import ApiSettings
 from goldseam.cli import serve
+from goldseam.cli.defaults import API_PORT, HOST, OTLP_HTTP_PORT
 from goldseam.collector.app import create_app as create_collector
 from goldseam.collector.settings import CollectorSettings
 from goldseam.storage import migrate
 from goldseam.storage.embedded import EmbeddedPostgres, default_data_dir
-
-HOST: Final = "127.0.0.1"
-API_PORT: Final = 8000
-OTLP_HTTP_PORT: Final = 4318
 
 Say = Callable[[str], None]
 """Told what is being done, one short sentence at a time."""
