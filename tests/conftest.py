@@ -8,8 +8,9 @@ import itertools
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, LiteralString
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -65,24 +66,26 @@ def migrated_template(postgres: "EmbeddedPostgres") -> str:
 @pytest.fixture
 def database(postgres: "EmbeddedPostgres", migrated_template: str) -> Iterator[str]:
     """Give the URL of a migrated, empty database, dropped when the test is over."""
-    name = f"test_{next(_numbers)}"
-    _run_as_superuser(
-        postgres, f"CREATE DATABASE {name} TEMPLATE {migrated_template} OWNER goldseam"
-    )
-    yield postgres._url("goldseam", name)
-    _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    with _database(postgres, f"TEMPLATE {migrated_template} STRATEGY FILE_COPY") as url:
+        yield url
 
 
 @pytest.fixture
 def empty_database(postgres: "EmbeddedPostgres") -> Iterator[str]:
     """Give the URL of a database that was never migrated."""
+    with _database(postgres, "TEMPLATE template1") as url:
+        yield url
+
+
+@contextmanager
+def _database(postgres: "EmbeddedPostgres", options: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    _run_as_superuser(postgres, f"CREATE DATABASE {name} OWNER goldseam")
+    _run_as_superuser(postgres, f"CREATE DATABASE {name} OWNER goldseam {options}")
     yield postgres._url("goldseam", name)
     _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _run_as_superuser(postgres: "EmbeddedPostgres", statement: LiteralString) -> None:
+def _run_as_superuser(postgres: "EmbeddedPostgres", statement: str) -> None:
     import psycopg  # noqa: PLC0415 - server side
 
     url = postgres._url("postgres", "postgres")

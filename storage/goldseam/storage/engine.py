@@ -129,7 +129,7 @@ def parse_url(url: str) -> URL:
 
 def readable(error: BaseException, url: URL) -> StorageError:
     """Return the `StorageError` that tells a reader what `error` on connecting to `url` means."""
-    reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
     where = url.set(query={}).render_as_string(hide_password=True)
     if any(f'role "{role}"' in reason for role in Role):
         return NotMigratedError(

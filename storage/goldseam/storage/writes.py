@@ -89,7 +89,7 @@ def pattern_id(tenant_id: str, error_pattern: str) -> str:
 
 
 def _check(conn: psycopg.Connection, batch: Batch) -> None:
-    if conn.info.transaction_status == TransactionStatus.INTRANS:
+    if conn.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
         raise BatchError("A transaction is open on this connection; commit or roll it back first.")
     mentioned = {(r.tenant_id, r.error_pattern) for r in batch.requests if r.error_pattern}
     if missing := mentioned - batch.patterns.keys():
