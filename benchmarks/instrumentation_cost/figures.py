@@ -32,6 +32,7 @@ class Figures:
         added_us: CPU time that the subject adds to one call, in microseconds.
         python_calls: Python functions that the subject adds to one call.
         attributes: Attributes of one span.
+        unwatched: Calls that the subject does not watch at all.
         footprints: By subject.
         distributions: Distributions that a subject adds, by subject.
         versions: Name and release of a subject's own packages, by subject.
@@ -45,6 +46,7 @@ class Figures:
     added_us: dict[Cell, float] = field(default_factory=dict)
     python_calls: dict[Cell, int] = field(default_factory=dict)
     attributes: dict[Cell, int] = field(default_factory=dict)
+    unwatched: set[Cell] = field(default_factory=set)
     footprints: dict[str, Footprint] = field(default_factory=dict)
     distributions: dict[str, list[str]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -57,5 +59,7 @@ class Figures:
 
     def ratio(self, subject: str, scenario: str) -> float | None:
         """Return what a subject adds to a call, in floors of the same run."""
+        if (subject, scenario) in self.unwatched:
+            return None
         added, floor = self.added_k.get((subject, scenario)), self.floor_k
         return added / floor if added is not None and floor else None

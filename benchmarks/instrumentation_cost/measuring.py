@@ -83,10 +83,14 @@ def _check(plan: Plan, subject: Subject, figures: Figures, folder: Path) -> bool
         for scenario in plan.scenarios:
             cell = subject.name, scenario.name
             seen = worker.ask("check", scenario=scenario.name)
-            _expect_at_work(subject, scenario, seen)
+            if not _is_watched(subject, scenario, seen):
+                figures.unwatched.add(cell)
             figures.attributes[cell] = len(seen["attributes"])
             added = _python_calls(worker, scenario) - counts[scenario.name]
             figures.python_calls[cell] = added // scenario.concurrent
+    sampled = [scenario for scenario in plan.scenarios if scenario.sampled]
+    if sampled and all((subject.name, each.name) in figures.unwatched for each in sampled):
+        raise WorkerFailedError(f"{subject.name} was switched on and wrote no span")
     versions = distributions_of(subject)
     own = [package.partition("=")[0] for package in subject.packages[:1]]
     figures.versions[subject.name] = ", ".join(f"{name} {versions[name]}" for name in own)
@@ -99,12 +103,17 @@ def _python_calls(worker: Worker, scenario: Scenario) -> int:
     return count
 
 
-def _expect_at_work(subject: Subject, scenario: Scenario, seen: dict[str, Any]) -> None:
+def _is_watched(subject: Subject, scenario: Scenario, seen: dict[str, Any]) -> bool:
+    """Tell whether the calls left spans, or may not have because the sampler drops them.
+
+    Raises:
+        WorkerFailedError: The subject reached for the network, or ignored the sampler.
+    """
     if seen["refused"]:
         raise WorkerFailedError(f"{subject.name} reached for the network: {seen['refused']}")
-    is_expected = scenario.sampled and scenario.name not in subject.not_covered
-    if is_expected != bool(seen["spans"]):
-        raise WorkerFailedError(f"{subject.name}, {scenario.name}: {seen['spans']} spans")
+    if not scenario.sampled and seen["spans"]:
+        raise WorkerFailedError(f"{subject.name} exported {seen['spans']} spans that were dropped")
+    return not scenario.sampled or bool(seen["spans"])
 
 
 def _footprints(plan: Plan, figures: Figures, folder: Path) -> None:

@@ -67,8 +67,7 @@ def render(plan: Plan, figures: Figures) -> str:
         sections += ["### Goldseam against its targets", judged]
     if compared := _against_peers(plan, figures):
         sections += [
-            "### Goldseam against its peers\n\nPeers that add fewer instructions; what they record "
-            "is in the table above.",
+            "### Goldseam against its peers\n\nPeers that add fewer instructions to the same call.",
             compared,
         ]
     sections += [f"- {name}: not measured: {why}." for name, why in figures.unsupported.items()]
@@ -184,7 +183,7 @@ def _against_peers(plan: Plan, figures: Figures) -> str:
             subject.title: figures.added_k[subject.name, scenario.name]
             for subject in _measured(plan, figures)
             if subject.is_peer
-            and scenario.name not in subject.not_covered
+            and (subject.name, scenario.name) not in figures.unwatched
             and (subject.name, scenario.name) in figures.added_k
         }
         if own_k is None or not costs_k:
@@ -207,12 +206,9 @@ def _table(
     rows = []
     for subject in _measured(plan, figures):
         row = [subject.title]
-        row += [
-            "not covered"
-            if scenario.name in subject.not_covered
-            else text((subject.name, scenario.name))
-            for scenario in plan.scenarios
-        ]
+        for scenario in plan.scenarios:
+            key = subject.name, scenario.name
+            row.append("not covered" if key in figures.unwatched else text(key))
         if extra is not None:
             row.append(extra[1](subject.name))
         rows.append(row)

@@ -32,7 +32,6 @@ class Subject:
         sdk: The release of the OpenTelemetry SDK.
         editable: Whether the repository itself is installed.
         variables: Environment variables while it runs.
-        not_covered: Scenarios whose calls it does not watch.
         is_peer: Whether it is somebody else's library.
         note: What a reader of its figures must know.
     """
@@ -45,7 +44,6 @@ class Subject:
     sdk: str = OTEL_SDK
     editable: bool = False
     variables: Mapping[str, str] = field(default_factory=lambda: _NO_VARIABLES)
-    not_covered: frozenset[str] = frozenset()
     is_peer: bool = False
     note: str = ""
 
@@ -113,7 +111,6 @@ SUBJECTS: Final[tuple[Subject, ...]] = (
             "opentelemetry-util-genai==0.4b0",
             "httpx==0.28.1",
         ),
-        not_covered=frozenset({"responses"}),
         is_peer=True,
         note="content off; runs only with httpx added and util-genai pinned to 0.4b0",
     ),

@@ -101,7 +101,12 @@ def verdicts(figures: Figures) -> Iterator[tuple[Target, float, float]]:
 
 def missed(figures: Figures) -> list[str]:
     """Return a line for each target that is not met."""
-    return [
+    uncovered = [
+        f"{scenario}: Goldseam does not watch this call"
+        for subject, scenario in sorted(figures.unwatched)
+        if subject == OWN
+    ]
+    return uncovered + [
         f"{target.title}: {in_words(figure, target.unit)}, limit {in_words(limit, target.unit)}"
         for target, figure, limit in verdicts(figures)
         if not is_met(target, figure, limit)

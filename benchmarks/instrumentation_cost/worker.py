@@ -101,7 +101,6 @@ class Session:
     def cpu(self, scenario: str, calls: int) -> dict[str, Any]:
         """Return the CPU seconds of some calls, all threads counted."""
         self._warm_up(scenario, WARM_UP_CALLS)
-        gc.collect()
         started_s = time.process_time()
         self._run(scenario, calls)
         self._telemetry.flush()
@@ -129,6 +128,7 @@ class Session:
         if (scenario, self._is_on) not in self._warm:
             self._warm.add((scenario, self._is_on))
             self._run(scenario, max(calls, 2 * self._scenario(scenario).concurrent))
+            gc.collect()
         self._telemetry.flush()
 
     def _run(self, scenario: str, calls: int) -> None:

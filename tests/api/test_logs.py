@@ -216,6 +216,7 @@ class TestStatistics:
             avg_time=150.0,
             attempts=7,
             avg_recovery_time_ms=200.0,
+            avg_added_latency_ms=200.0,
             tokens=90,
             p50=IsFloat(ge=100, le=300),
         )

@@ -52,7 +52,8 @@ def tables(folder: Path, summary: Any) -> dict[str, Any]:
                    count(*) FILTER (WHERE first_error_code IS NOT NULL),
                    count(*) FILTER (WHERE status = 'error'),
                    sum(1 + retry_count),
-                   avg(recovery_time_ms) FILTER (WHERE recovery_outcome = 'recovered')
+                   avg(processing_time_ms) FILTER (WHERE recovery_outcome = 'recovered')
+                     - avg(processing_time_ms) FILTER (WHERE first_error_code IS NULL)
             FROM ai_request_logs
             """
         ).fetchone()

@@ -100,6 +100,23 @@ async def test_mended_calls_are_counted_by_strategy(
     assert found.attempts == 7 + 2 + 1 + 2 + 1
 
 
+async def test_added_latency_compares_mended_calls_with_those_answered_at_once(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """What mending cost is the difference of the means; lost calls and repeats do not count."""
+    mended = {"first_error_code": "TIMEOUT", "recovery_outcome": "recovered", "retry_count": 1}
+    store(
+        {"processing_time_ms": 100.0},
+        {"processing_time_ms": 300.0},
+        {**mended, "processing_time_ms": 1_000.0},
+        {**mended, "processing_time_ms": 1_400.0},
+        {"processing_time_ms": 9e9, "retry_count": 1},
+        {"processing_time_ms": 9e9, "status": "error"},
+    )
+
+    assert (await ask(engine)).avg_added_latency_ms == 1_000.0
+
+
 async def test_durations_are_those_of_answered_calls(
     engine: AsyncEngine, store: Callable[..., None]
 ) -> None:

@@ -121,6 +121,9 @@ class Statistics(_Row):
     avg_recovery_time_ms: float = Field(
         description="Mean time from first failure to answer over mended calls, ms"
     )
+    avg_added_latency_ms: float = Field(
+        description="How much longer mended calls took than calls answered at once, means, ms"
+    )
     p50: float = Field(description="Median duration, ms")
     p95: float = Field(description="95th percentile of the duration, ms")
     p99: float = Field(description="99th percentile of the duration, ms")

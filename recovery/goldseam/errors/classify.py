@@ -19,6 +19,7 @@ _STATUS_IN_TEXT: Final = re.compile(
 _CODE_IN_TEXT: Final = re.compile(
     r"""['"](?:code|type|error_code|status)['"]\s*:\s*['"]?(?P<code>[A-Za-z][\w.-]*|\d+)"""
 )
+_CLASS_IN_TEXT: Final = re.compile(r"(?:[a-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Timeout)\b")
 _LEADING_NAME: Final = re.compile(r"^\d{3} (?P<code>[A-Z_]{3,})\b")
 _URL: Final = re.compile(r"https?://\S+")
 _MAX_TEXT: Final = 8_000
@@ -104,7 +105,7 @@ def _known_code(value: str | None) -> ErrorCode | None:
 
 def _facts(evidence: Evidence) -> _Facts:
     text = (evidence.message or "")[:_MAX_TEXT]
-    class_name = (evidence.exception_type or "").rpartition(".")[2]
+    class_name = (evidence.exception_type or _class_in(text, evidence)).rpartition(".")[2]
     codes = {*evidence.provider_codes, *_codes_in_text(text)}
     status = evidence.http_status or _number(class_name) or _status_in_text(text)
     if status is None or status < 400:  # noqa: PLR2004 - answers below are no errors
@@ -115,6 +116,12 @@ def _facts(evidence: Evidence) -> _Facts:
         frozenset(code.lower() for code in codes),
         _URL.sub("", text).lower(),
     )
+
+
+def _class_in(text: str, evidence: Evidence) -> str:
+    """Return the class that starts a text which came without class and status."""
+    found = _CLASS_IN_TEXT.match(text) if evidence.http_status is None else None
+    return found[0] if found else ""
 
 
 def _matched(rule: Rule, facts: _Facts) -> str | None:

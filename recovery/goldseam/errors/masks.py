@@ -81,17 +81,31 @@ _CLOCK: Final = r"\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
 _ZONE: Final = r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)"
 _LETTERS_AND_DIGITS: Final = r"(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])(?=(?:[A-Za-z_-]*\d){2})"
 
+_JOINTS: Final = "of|to|as|by|in|the|and|or|non|on|self|key|api"
+"""Parts of words with several hyphens that are English, or name a header."""
+
 _QUOTED: Final = re.compile(
     r"""(?<![\w'"`])(?P<q>['"`])(?P<text>(?:(?!(?P=q)\W|(?P=q)$)[^\n]){1,200}?)(?P=q)(?!\w)"""
 )
 _ROOT_OF_PATH: Final = re.compile(r"^[A-Za-z_]+")
 
 _MASKS: Final = (
+    ("none", r"(?<![\d.,])0(?= (?:in|for) the completion\b)"),  # an embedding: no answer to shorten
+    ("<value>", r"\{[A-Za-z_]\w*\}"),  # a placeholder that its program forgot to fill
+    ("<value> operation", r"(?i)(?<=\bthe )(?!read|write)\w+ operation\b"),
+    ("<value>", r"\b(?:GET|POST|PUT|PATCH|DELETE) /\S*"),
     ("<url>", r"https?://[^\s'\"<>)\]]*[^\s'\"<>)\].,;:!?]"),
     ("<email>", r"\*{3}@\*{3}"),
     ("<email>", r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}"),
     ("<model>", rf"(?i){_MODEL_START}(?:{_FAMILIES})(?=[-.:_\d])[\w.:/@-]*\w"),
     ("<model>", r"(?<![\w/.-])(?:openai/)?o[134](?:-[a-z]\w*)*(?:-\d[\w-]*)?(?![\w.])"),
+    (".<n>", r"(?<=[A-Za-z_\]])\.\d+(?=[.:\s'\"\]]|$)"),
+    (
+        "<model>",
+        r"(?i)(?<=\bmodel: )(?=[\w.:/@-]*[\d/-])[\w.:/@-]*\w|(?<=\bmodel )(?=[\w.:/@-]*\d)[\w.:/@-]*\w",
+    ),
+    ("<value>", r"\b[a-z]+:[a-z][a-z_]+\b(?!/)"),
+    ("<model>", r"(?<![\w./<@-])(?=[\w./:-]*[A-Z\d-])[A-Za-z][\w.-]{0,60}(?:/[\w.-]+){1,5}(?::[\w.-]+)?(?<![.:])"),
     ("<time>", rf"\b{_DAY}(?:[T ]{_CLOCK}(?:\s?{_ZONE})?)?"),
     ("<time>", rf"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? \d\d?[ -]\w{{3}}[ -]\d{{4}} {_CLOCK} \w+"),
     ("<time>", r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"),
@@ -104,11 +118,17 @@ _MASKS: Final = (
     ("<host>", r"\blocalhost(?::\d+)?\b"),
     ("<host>", r"(?<![\w.-])[\w-]{1,63}(?:\.[\w-]{1,63}){0,6}:\d{2,5}\b(?!\.\d)"),
     ("<host>", rf"(?<![\w.-])(?:[a-z\d-]{{1,63}}\.){{1,6}}(?:{_TOP_LEVEL})\b"),
-    ("<path>", r"(?<![\w</])(?:/[\w.@~-]+){3,}|\b[A-Z]:\\[\w\\.-]+"),
+    ("<path>", r"(?<![\w</])(?:/[\w.@~-]+){2,}|\b[A-Z]:\\[\w\\.-]+"),
     ("<duration>", r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+(?!\w)"),
     ("<duration>", rf"(?<![\w.])\d+(?:\.\d+)?[ -]?(?:milli|micro)?(?:{_TIME_WORDS})\b"),
     ("<size>", r"(?<![\w.])\d+(?:[.,]\d+)? ?(?:[KMGT]i?B|bytes?|[kMG]b)\b"),
+    ("<id>", r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{3,})[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}"),
     ("<id>", rf"(?<![\w-]){_LETTERS_AND_DIGITS}[\w-]{{12,}}\b"),
+    ("<id>", r"(?<![\w./<-])(?=[\w.-]*\d)[A-Za-z\d][\w.]*(?:-[\w.]*\w){1,10}(?![\w-])"),
+    (
+        "<id>",
+        rf"(?<![\w./<-])(?!x-)(?![a-z-]*\b(?:{_JOINTS})\b)[a-z]+(?:-[a-z]+){{2,10}}(?![\w-])",
+    ),
     ("<n>", r"(?<![\w.<])-?\d+(?:[,._]\d+)*%?(?![\w>])"),
 )
 

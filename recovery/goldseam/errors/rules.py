@@ -93,11 +93,26 @@ PROVIDER: Final = (
         ),
     ),
     Rule(ErrorCode.QUOTA_EXCEEDED, "status", ("402",)),
+    # Anthropic sends the first two with `rate_limit_error`, the last with `invalid_request_error`.
+    Rule(
+        ErrorCode.QUOTA_EXCEEDED,
+        "text",
+        ("usage is required", "credits are required", "reached your specified api usage limit"),
+        _LIMITS,
+    ),
     # Groq sends 413 with `rate_limit_exceeded`; OpenAI sends that code with a 429 text that says
     # so: waiting never helps, so both stand before the rate limit.
     Rule(ErrorCode.REQUEST_TOO_LARGE, "status", ("413",)),
-    Rule(ErrorCode.REQUEST_TOO_LARGE, "provider_code", ("request_too_large",)),
-    Rule(ErrorCode.REQUEST_TOO_LARGE, "text", ("request too large", "request_too_large")),
+    Rule(
+        ErrorCode.REQUEST_TOO_LARGE,
+        "provider_code",
+        ("request_too_large", "max_tokens_per_request"),
+    ),
+    Rule(
+        ErrorCode.REQUEST_TOO_LARGE,
+        "text",
+        ("request too large", "request_too_large", "tokens per request"),
+    ),
     Rule(
         ErrorCode.CONTEXT_LENGTH,
         "provider_code",
@@ -176,6 +191,7 @@ PROVIDER: Final = (
             "exceed context limit",
             "context length is only",
             "longer than the context length",
+            "exceeds the context length",
             "exceed the configured limit",
             "exceeds the context window",
             "max_tokens must be at least 1, got -",
@@ -187,7 +203,15 @@ PROVIDER: Final = (
     Rule(
         ErrorCode.CONTENT_FILTER,
         "text",
-        ("content_filter", "content_policy_violation", "content management policy", "moderation"),
+        (
+            "content_filter",
+            "content_policy_violation",
+            "content management policy",
+            "content filtering policy",
+            "moderation",
+            "violating our usage polic",
+            "our safety system",
+        ),
         _REFUSED,
     ),
     Rule(
@@ -202,6 +226,7 @@ PROVIDER: Final = (
         ("permission_error", "permission_denied", "unsupported_country_region_territory"),
     ),
     Rule(ErrorCode.NOT_FOUND, "text", ("model_not_found", "try pulling it first"), _MISSING),
+    Rule(ErrorCode.NOT_FOUND, "text", ("does not have access to model",), _REFUSED | _MISSING),
     Rule(
         ErrorCode.RESPONSE_INVALID,
         "provider_code",
@@ -291,9 +316,43 @@ KEYWORDS: Final = (
     Rule(
         ErrorCode.CONNECTION,
         "text",
-        ("connection error", "econnrefused", "name resolution", "connection refused"),
+        (
+            "connection error",
+            "connection refused",
+            "connection reset",
+            "connection attempts failed",
+            "actively refused",
+            "econnrefused",
+            "econnreset",
+            "enotfound",
+            "eai_again",
+            "name resolution",
+            "name or service not known",
+            "nodename nor servname",
+            "cannot connect to",
+            "failed to connect to",
+            "server disconnected",
+            "peer closed connection",
+            "certificate verify failed",
+            "unexpected_eof_while_reading",
+        ),
     ),
-    Rule(ErrorCode.AUTH, "text", ("unauthenticated", "unauthorized")),
+    Rule(
+        ErrorCode.RESPONSE_INVALID,
+        "text",
+        (
+            "could not parse response content",
+            "validation error for",
+            "expecting value: line",
+            "unexpected end of json input",
+        ),
+    ),
+    Rule(ErrorCode.CANCELLED, "text", ("request was aborted", "operation was aborted")),
+    Rule(
+        ErrorCode.AUTH,
+        "text",
+        ("unauthenticated", "unauthorized", "missing credentials", "api key provided"),
+    ),
     Rule(ErrorCode.INVALID_REQUEST, "text", ("invalid_argument",)),
 )
 """Words in a message that came with nothing else."""

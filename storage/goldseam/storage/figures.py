@@ -45,7 +45,9 @@ class Statistics:
         p99: 99th percentile, milliseconds.
         tokens: Tokens used by calls that have ended.
         cost_usd: US dollars spent by calls that have ended, as far as known.
-        avg_recovery_time_ms: Mean time that mending took, over `recovered_count`.
+        avg_recovery_time_ms: Mean time from first failure to answer, over `recovered_count`.
+        avg_added_latency_ms: How much longer mended calls took in the mean than calls that
+            succeeded with the first request; 0 without either.
         attempts: Requests sent to providers for calls that have ended.
     """
 
@@ -67,6 +69,7 @@ class Statistics:
     tokens: int = 0
     cost_usd: float = 0.0
     avg_recovery_time_ms: float = 0.0
+    avg_added_latency_ms: float = 0.0
     attempts: int = 0
 
 
@@ -121,6 +124,7 @@ def _counts() -> Select[Any]:
         _or_zero(func.sum(_log.tokens_used), _final).label("tokens"),
         _or_zero(func.sum(_log.cost_usd), _final).label("cost_usd"),
         _or_zero(func.avg(_log.recovery_time_ms), _recovered).label("avg_recovery_time_ms"),
+        func.coalesce(_mean_ms(_recovered) - _mean_ms(_first_try), 0).label("avg_added_latency_ms"),
         _or_zero(func.sum(1 + _log.retry_count), _final).label("attempts"),
     )
 
@@ -136,6 +140,10 @@ def _by_strategy() -> Select[str | None, int]:
 
 def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count().filter(condition)
+
+
+def _mean_ms(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+    return func.avg(_log.processing_time_ms).filter(condition)
 
 
 def _or_zero(aggregate: Any, condition: ColumnElement[bool]) -> ColumnElement[Any]:
