@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ class Summary:
         answered: Calls that got an answer.
         failed_first_try: Calls whose first attempt failed.
         mended: Calls that failed first and were answered, by the strategy that mended them.
-        lost: Calls that ended in an error.
+        lost: Calls that ended in an error, by its code.
         added_latency_ms: How much longer mended calls took than calls answered at once, ms.
         attempts: Requests to providers as the tables tell it.
         seen_by_providers: Requests that the providers counted.
@@ -57,7 +58,7 @@ class Summary:
     answered: int
     failed_first_try: int
     mended: dict[str, int]
-    lost: int
+    lost: dict[str, int]
     added_latency_ms: float
     attempts: int
     seen_by_providers: int
@@ -115,7 +116,7 @@ def _run_weather(running: stack.Stack, calls: int) -> Summary:
         answered=found["success_count"],
         failed_first_try=found["recovered_count"] + found["error_count"],
         mended=found["recovered_by_strategy"],
-        lost=found["error_count"],
+        lost=_lost(api, since),
         added_latency_ms=round(found["avg_added_latency_ms"], 1),
         attempts=found["attempts"],
         seen_by_providers=seen,
@@ -206,6 +207,12 @@ def _statistics(api: LogApi, since: str, calls: int) -> dict[str, Any]:
         time.sleep(_POLL_S)
 
 
+def _lost(api: LogApi, since: str) -> dict[str, int]:
+    """Count the calls that were lost by what they ended with."""
+    rows = api.get("/logs/recent", limit=1000, since=since, status="error")
+    return dict(Counter(row["error_code"] for row in rows))
+
+
 def _show(summary: Summary, api: LogApi, running: stack.Stack, *, kept: bool) -> None:
     output.print(_table(summary))
     example = _example(api, summary)
@@ -225,7 +232,9 @@ def _table(summary: Summary) -> Table:
     table.add_row("failed at the first try", str(summary.failed_first_try))
     for strategy, count in sorted(summary.mended.items()):
         table.add_row(f"  mended by {strategy}", f"[green]{count}[/green]")
-    table.add_row("lost", f"[red]{summary.lost}[/red]")
+    table.add_row("lost", f"[red]{sum(summary.lost.values())}[/red]")
+    for code, count in sorted(summary.lost.items()):
+        table.add_row(f"  {code}", str(count))
     table.add_row("answered", f"{summary.answered}  ({_share(summary)})")
     table.add_row("mean latency added to mended calls", f"{summary.added_latency_ms:.0f} ms")
     table.add_row(

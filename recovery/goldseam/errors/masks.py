@@ -79,6 +79,14 @@ _TIME_WORDS: Final = "seconds?|secs?|minutes?|mins?|hours?|days?"
 _DAY: Final = r"\d{4}-\d\d-\d\d"
 _CLOCK: Final = r"\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
 _ZONE: Final = r"(?:Z|UTC|GMT|[+-]\d\d:?\d\d)"
+_MONTHS: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_NO_MODEL: Final = (
+    "names?|ids?|access|provider|version|field|parameter|type|output|response|which|that|or|and|you|not"
+    "|does|is|was|has|cannot|requested|specified|currently|with|in|for|on|to|can|may|must|support|s"
+    "|requires?|server|request|context|length|capacity|group|family|endpoint|deployment|group"
+)
+"""Words behind `model` that are no model."""
+
 _LETTERS_AND_DIGITS: Final = r"(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])(?=(?:[A-Za-z_-]*\d){2})"
 
 _JOINTS: Final = "of|to|as|by|in|the|and|or|non|on|self|key|api"
@@ -87,6 +95,13 @@ _JOINTS: Final = "of|to|as|by|in|the|and|or|non|on|self|key|api"
 _QUOTED: Final = re.compile(
     r"""(?<![\w'"`])(?P<q>['"`])(?P<text>(?:(?!(?P=q)\W|(?P=q)$)[^\n]){1,200}?)(?P=q)(?!\w)"""
 )
+_STRAIGHT: Final = str.maketrans("‘’“”", "''\"\"")
+_NAMED: Final = re.compile(
+    r"(?i)\b(?:parameter|param|property|argument|option|header|field)s?:? (?:name )?$"
+)
+"""What stands before the quoted name of a part of the request; such names stay."""
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z_.]{1,40}")
 _ROOT_OF_PATH: Final = re.compile(r"^[A-Za-z_]+")
 
 _MASKS: Final = (
@@ -100,15 +115,22 @@ _MASKS: Final = (
     ("<model>", rf"(?i){_MODEL_START}(?:{_FAMILIES})(?=[-.:_\d])[\w.:/@-]*\w"),
     ("<model>", r"(?<![\w/.-])(?:openai/)?o[134](?:-[a-z]\w*)*(?:-\d[\w-]*)?(?![\w.])"),
     (".<n>", r"(?<=[A-Za-z_\]])\.\d+(?=[.:\s'\"\]]|$)"),
+    ("<model>", r"(?i)(?<=\bmodel: )(?=[\w.:/@-]*[\d_/-])[\w.:/@-]*\w"),
+    ("<model>", r"(?i)(?<=\bmodel )(?=[\w.:/@-]*\d)[\w.:/@-]*\w"),
     (
         "<model>",
-        r"(?i)(?<=\bmodel: )(?=[\w.:/@-]*[\d/-])[\w.:/@-]*\w|(?<=\bmodel )(?=[\w.:/@-]*\d)[\w.:/@-]*\w",
+        rf"(?i)(?<=\bmodel )(?!(?:{_NO_MODEL})\b)[a-z][\w.:/@-]*(?= (?:is|does|was|has|cannot|not)\b)",
     ),
     ("<value>", r"\b[a-z]+:[a-z][a-z_]+\b(?!/)"),
     ("<model>", r"(?<![\w./<@-])(?=[\w./:-]*[A-Z\d-])[A-Za-z][\w.-]{0,60}(?:/[\w.-]+){1,5}(?::[\w.-]+)?(?<![.:])"),
+    ("<model>", r"(?<![\w./<@-])[A-Za-z][\w.-]{0,60}(?:/[\w.-]+){2,5}\b"),
     ("<time>", rf"\b{_DAY}(?:[T ]{_CLOCK}(?:\s?{_ZONE})?)?"),
     ("<time>", rf"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? \d\d?[ -]\w{{3}}[ -]\d{{4}} {_CLOCK} \w+"),
-    ("<time>", r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"),
+    ("<time>", rf"\b(?:{_MONTHS})[a-z]* \d\d?(?:st|nd|rd|th)?,? \d{{4}}\b"),
+    (
+        "<time>",
+        r"(?<![\w.:])\d?\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm]\b)?(?: (?:UTC|GMT)\b)?(?![\w:])",
+    ),
     ("<id>", r"(?i)\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b"),
     ("<id>", r"\b(?:org|organization|proj|project|user|acct)[-_](?=\w*[A-Z\d])\w{5,}"),
     ("<id>", rf"\b(?:{_ID_PREFIXES})[-_](?=[\w-]*\d)[\w-]{{5,}}"),
@@ -121,7 +143,7 @@ _MASKS: Final = (
     ("<path>", r"(?<![\w</])(?:/[\w.@~-]+){2,}|\b[A-Z]:\\[\w\\.-]+"),
     ("<duration>", r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+(?!\w)"),
     ("<duration>", rf"(?<![\w.])\d+(?:\.\d+)?[ -]?(?:milli|micro)?(?:{_TIME_WORDS})\b"),
-    ("<size>", r"(?<![\w.])\d+(?:[.,]\d+)? ?(?:[KMGT]i?B|bytes?|[kMG]b)\b"),
+    ("<size>", r"(?<![\w.])\d+(?:[.,]\d+)* ?(?:[KMGT]i?B|bytes?|[kKmMgG][bB])\b"),
     ("<id>", r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{3,})[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}"),
     ("<id>", rf"(?<![\w-]){_LETTERS_AND_DIGITS}[\w-]{{12,}}\b"),
     ("<id>", r"(?<![\w./<-])(?=[\w.-]*\d)[A-Za-z\d][\w.]*(?:-[\w.]*\w){1,10}(?![\w-])"),
@@ -129,7 +151,7 @@ _MASKS: Final = (
         "<id>",
         rf"(?<![\w./<-])(?!x-)(?![a-z-]*\b(?:{_JOINTS})\b)[a-z]+(?:-[a-z]+){{2,10}}(?![\w-])",
     ),
-    ("<n>", r"(?<![\w.<])-?\d+(?:[,._]\d+)*%?(?![\w>])"),
+    ("<n>", r"(?<![\w.<])-?\d+(?:[,._]\d+)*(?:e\d+|[kKMB])?%?(?![\w>])"),
 )
 
 _LIST: Final = re.compile(r"(?P<kind><\w+>)(?:(?:,| and| or|, and|, or|,? &)? ?(?P=kind))+")
@@ -138,7 +160,7 @@ _SPACE: Final = re.compile(r"\s+")
 
 def mask(text: str) -> str:
     """Return `text` with what varies replaced, on one line."""
-    text = _QUOTED.sub(_quoted, _SPACE.sub(" ", text))
+    text = _QUOTED.sub(_quoted, _SPACE.sub(" ", text.translate(_STRAIGHT)))
     for kind, pattern in _compiled():
         text = pattern.sub(kind, text)
     return _LIST.sub(r"\g<kind>", text).strip()
@@ -151,8 +173,11 @@ def _compiled() -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 def _quoted(found: re.Match[str]) -> str:
-    """Keep a parameter's name, mask any other quoted value."""
+    """Keep the name of a part of the request, mask any other quoted value."""
     root = _ROOT_OF_PATH.match(found["text"])
     if root and root[0] in _PARAMETERS and " " not in found["text"]:
+        return found[0]
+    before = found.string[max(0, found.start() - 24) : found.start()]
+    if _IDENTIFIER.fullmatch(found["text"]) and _NAMED.search(before):
         return found[0]
     return "<value>"
