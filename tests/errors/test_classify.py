@@ -445,6 +445,25 @@ SPANS = (
     ("grpc-deadline", Evidence(exception_type="DeadlineExceeded"), C.TIMEOUT),
     ("other", Evidence(exception_type="_OTHER", message="connection error"), C.CONNECTION),
     ("keywords-only", Evidence(message="connect ECONNREFUSED 127.0.0.1:11434"), C.CONNECTION),
+    (
+        "class-in-the-text-only",
+        Evidence(message="httpx.RemoteProtocolError: peer went away"),
+        C.CONNECTION,
+    ),
+    (
+        "status-before-class-in-the-text",
+        Evidence(message="litellm.APIConnectionError: no memory", http_status=500),
+        C.SERVER_ERROR,
+    ),
+    (
+        "credit-behind-a-rate-limit-type",
+        Evidence(
+            http_status=429,
+            provider_codes=("rate_limit_error",),
+            message="Extra usage is required for long context requests.",
+        ),
+        C.QUOTA_EXCEEDED,
+    ),
     ("answer-with-200", Evidence(exception_type="ValueError", http_status=200), C.RESPONSE_INVALID),
     (
         "error-in-the-body-of-a-200",

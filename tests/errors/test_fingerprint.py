@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from goldseam.errors import error_pattern, fingerprint, redact
-from goldseam.errors.fingerprint import MAX_TEMPLATE, VERSION, innermost
+from goldseam.errors.extract import innermost
+from goldseam.errors.fingerprint import MAX_TEMPLATE, VERSION
 
 SENTENCE = "You exceeded your current quota, please check your plan."
 
@@ -31,6 +32,27 @@ WRAPPED = (
     ),
     ("google", f"429 RESOURCE_EXHAUSTED. {{'error': {{'code': 429, 'message': '{SENTENCE}'}}}}"),
     ("html", f"<html><head><title>{SENTENCE}</title></head><body><p>x</p></body></html>"),
+    ("json-in-a-string", f'Some("{{\\n  \\"error\\": {{\\"message\\": \\"{SENTENCE}\\"}}}}")'),
+    ("go-map", f"Error from API: map[code:x message:{SENTENCE} param:<nil> type:y]"),
+    ("repr", f'a.APIError: APIError(message="{SENTENCE}", status_code=429)'),
+    ("log-line", f"2025-01-01 12:00:00,123 ERROR app.llm: {SENTENCE}"),
+    ("http-status", f"HTTP 429 Too Many Requests: {SENTENCE}"),
+    ("retries", f"RetryError [AI_RetryError]: Failed after 3 attempts. Last error: {SENTENCE}"),
+    ("aws", f"An error occurred (XException) when calling the Converse operation: {SENTENCE}"),
+    ("own-words", f"Error during chat completion: {SENTENCE}"),
+    ("raise-for-status", f"429 Client Error: Too Many Requests for url: https://a.b/c {SENTENCE}"),
+    ("request-id-behind", f"{SENTENCE} Request ID: req_8f7a6d5c4b3a2f1e"),
+    (
+        "gateway-report-behind",
+        (
+            f"litellm.APIError: APIError: XException - {SENTENCE} Received Model Group=foo\n"
+            "Available Model Group Fallbacks=None LiteLLM Retried: 1 times"
+        ),
+    ),
+    (
+        "upstream-of-a-gateway",
+        f'{{"error": {{"message": "Upstream error", "metadata": {{"raw": "{SENTENCE}"}}}}}}',
+    ),
     ("cut-off", f"Error code: 429 - {{'error': {{'message': '{SENTENCE}', 'type': 'insuff"),
 )
 
@@ -41,6 +63,39 @@ WRAPPED = (
 def test_wrappers_come_off(message: str) -> None:
     """Class names, reprs, JSON and HTML around a sentence do not change its key."""
     assert innermost(message) == SENTENCE
+
+
+REPEATED = (
+    (
+        "place-of-a-validation-error",
+        '{"detail": [{"type": "missing", "loc": ["body", "model"], "msg": "Field required"}]}',
+        "model: Field required",
+    ),
+    ("status-alone", "Error code: 502", "Bad Gateway"),
+    (
+        "quota-named-in-details",
+        (
+            '{"error": {"message": "Out of quota.", "details": [{"violations": '
+            '[{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}]}}'
+        ),
+        "Out of quota. Quota: Requests PerDay.",
+    ),
+    (
+        "prefix-of-the-message",
+        "Invalid 'tools': array too long.",
+        "Invalid 'tools': array too long.",
+    ),
+    ("field", "messages.0.content: Field required", "messages.0.content: Field required"),
+    ("empty-message", '{"error": {"message": "", "type": "EngineError"}}', "EngineError"),
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"), [row[1:] for row in REPEATED], ids=[row[0] for row in REPEATED]
+)
+def test_what_tells_the_cause_comes_out(message: str, sentence: str) -> None:
+    """Places, limits and beginnings of the message are no wrappers."""
+    assert innermost(message) == sentence
 
 
 SAME = (
@@ -79,7 +134,61 @@ SAME = (
     ),
     ("spaces", "server busy, please try again.  maximum", "server busy, please try again. maximum"),
 )
+SAME_KEY = (
+    (
+        "advice",
+        "You exceeded your current quota, please check your plan.",
+        "You exceeded your current quota. For more information, read the docs: https://a.example.",
+    ),
+    ("glosses", "Limit reached on images (IPM) for acme", "Limit reached on images for acme"),
+    (
+        "one-limit-in-two-texts",
+        "Rate limit reached for gpt-4o on tokens per min (TPM): Limit 3, Used 3. Try again in 2s.",
+        "You have exceeded the rate limit of 40,000 tokens per minute.",
+    ),
+    (
+        "one-refusal-in-two-libraries",
+        "[Errno 111] Connection refused",
+        "Cannot connect to API: connect ECONNREFUSED 127.0.0.1:8000",
+    ),
+    (
+        "models-of-no-known-family",
+        "The model `acme/nova-2` does not exist.",
+        "The model flux does not exist",
+    ),
+    (
+        "index-in-a-path",
+        "messages.3.content: Field required",
+        "messages.14.content: Field required",
+    ),
+    ("vague-words", "Internal server error", "An internal error occurred."),
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [row[1:] for row in SAME_KEY], ids=[row[0] for row in SAME_KEY]
+)
+def test_other_words_for_one_cause_same_key(one: str, other: str) -> None:
+    """What is added to a sentence, and known other wordings of it, do not change its key."""
+    assert fingerprint(one).key == fingerprint(other).key
+
+
 DIFFERENT = (
+    (
+        "limits-that-name-no-unit",
+        "This request would exceed your account's rate limit.",
+        "Rate limited",
+    ),
+    ("parameters-of-no-known-name", "Unknown parameter: 'foo'", "Unknown parameter: 'bar'"),
+    ("fields", "model: Field required", "messages: Field required"),
+    (
+        "prompt-and-prompt-plus-answer",
+        "This model's maximum context length is 8 tokens. Your messages resulted in 9 tokens.",
+        (
+            "This model's maximum context length is 8 tokens. You requested 9 tokens (6 in the "
+            "messages, 3 in the completion)."
+        ),
+    ),
     (
         "minute-and-day-limits",
         "Rate limit reached on requests per min (RPM): Limit 3",
@@ -144,7 +253,7 @@ def test_keys_of_this_version_stay() -> None:
     texts = ("Overloaded", "prompt is too long: 210000 tokens > 200000 maximum", "")
 
     assert (VERSION, [fingerprint(text).key for text in texts]) == snapshot(
-        (1, ["23b17b289036", "7e7bdb37e17f", "e3b0c44298fc"])
+        (1, ["ef527af5f7ce", "2f47f505818d", "e3b0c44298fc"])
     )
 
 
@@ -159,7 +268,11 @@ def test_any_text_has_a_bounded_fingerprint(text: str) -> None:
     assert found == fingerprint(text)
 
 
-HOSTILE = ("{", "[{", "'", "'a ", "a-", "a.", "1.", "/a", "gpt-", "<h1", "a@", "key=", "http://")
+HOSTILE = (
+    *("{", "[{", "'", "'a ", "a-", "a.", "1.", "/a", "gpt-", "<h1", "a@", "key=", "http://"),
+    *("a_", "- ", "a/", "(", "message: ", "error: ", "a=", "b(", '\\"{', "x", "*", "model ", "1:1"),
+    *("exceed ", "requested <n> tokens (<n> in ", "per ", "[ERROR] ", "\n", "did not provide a "),
+)
 
 
 @pytest.mark.parametrize("unit", HOSTILE)

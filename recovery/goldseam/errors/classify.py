@@ -16,10 +16,13 @@ _STATUS_IN_TEXT: Final = re.compile(
     r"(?:[Ee]rror code|status_code|HTTP|status code):? (?P<a>[1-5]\d\d)\b"
     r"|^(?P<b>[1-5]\d\d) [A-Z_]{3,}"
 )
+_STATUS_ALONE: Final = re.compile(r"[4-9][0-9]{2}")
 _CODE_IN_TEXT: Final = re.compile(
     r"""['"](?:code|type|error_code|status)['"]\s*:\s*['"]?(?P<code>[A-Za-z][\w.-]*|\d+)"""
 )
-_CLASS_IN_TEXT: Final = re.compile(r"(?:[a-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Timeout)\b")
+_CLASS_IN_TEXT: Final = re.compile(
+    r"(?:[a-z_]\w{0,60}\.){0,6}[A-Z]\w{0,60}(?:Error|Exception|Timeout)\b"
+)
 _LEADING_NAME: Final = re.compile(r"^\d{3} (?P<code>[A-Z_]{3,})\b")
 _URL: Final = re.compile(r"https?://\S+")
 _MAX_TEXT: Final = 8_000
@@ -147,11 +150,7 @@ def _status_is(word: str, status: int | None) -> bool:
 
 def _number(text: str) -> int | None:
     """Return `text` as an HTTP status if it is one."""
-    return (
-        int(text)
-        if len(text) == 3 and text.isascii() and text.isdigit() and text >= "400"
-        else None
-    )  # noqa: PLR2004
+    return int(text) if _STATUS_ALONE.fullmatch(text) else None
 
 
 def _status_in_text(text: str) -> int | None:

@@ -3,16 +3,13 @@
 Called on both sides over the same redacted text; the key goes into `error_pattern`, the template
 is what people read. Three stages, all pure: `innermost` digs the provider's own sentence out of
 Python reprs, JSON, HTML and class names; the masks replace what varies from call to call; the
-essence of that is hashed. A change to any raises `VERSION`, because keys of different versions do not compare.
+essence of that is hashed. A change to any raises `VERSION`, because keys of different versions do
+not compare.
 """
 
 import hashlib
 from dataclasses import dataclass
 from typing import Final
-
-from goldseam.errors.essence import essence
-from goldseam.errors.extract import innermost
-from goldseam.errors.masks import mask
 
 VERSION: Final = 1
 """Of extraction, masks and essence together; stored with every pattern."""
@@ -42,6 +39,11 @@ class Fingerprint:
 
 def fingerprint(message: str) -> Fingerprint:
     """Return the identity of `message`, which should be redacted before."""
+    # Imported, and so compiled, at the first failure: an application without pays nothing.
+    from goldseam.errors.essence import essence  # noqa: PLC0415
+    from goldseam.errors.extract import innermost  # noqa: PLC0415
+    from goldseam.errors.masks import mask  # noqa: PLC0415
+
     template = mask(innermost(message[:_MAX_INPUT]))
     digest = hashlib.sha256(essence(template).casefold().encode()).hexdigest()
     return Fingerprint(key=digest[:_KEY_HEX], template=template[:MAX_TEMPLATE].strip())

@@ -89,13 +89,13 @@ _NO_MODEL: Final = (
 
 _LETTERS_AND_DIGITS: Final = r"(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])(?=(?:[A-Za-z_-]*\d){2})"
 
-_JOINTS: Final = "of|to|as|by|in|the|and|or|non|on|self|key|api"
+_JOINTS: Final = "of|to|as|by|in|the|and|or|non|on|self|key|api|per"
 """Parts of words with several hyphens that are English, or name a header."""
 
 _QUOTED: Final = re.compile(
     r"""(?<![\w'"`])(?P<q>['"`])(?P<text>(?:(?!(?P=q)\W|(?P=q)$)[^\n]){1,200}?)(?P=q)(?!\w)"""
 )
-_STRAIGHT: Final = str.maketrans("‘’“”", "''\"\"")
+_STRAIGHT: Final = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _NAMED: Final = re.compile(
     r"(?i)\b(?:parameter|param|property|argument|option|header|field)s?:? (?:name )?$"
 )
@@ -117,22 +117,33 @@ _MASKS: Final = (
     (".<n>", r"(?<=[A-Za-z_\]])\.\d+(?=[.:\s'\"\]]|$)"),
     ("<model>", r"(?i)(?<=\bmodel: )(?=[\w.:/@-]*[\d_/-])[\w.:/@-]*\w"),
     ("<model>", r"(?i)(?<=\bmodel )(?=[\w.:/@-]*\d)[\w.:/@-]*\w"),
+    ("<model>", r"(?i)(?<=\bmodel: )[\w.:/@-]*\w(?=\W*$)"),
     (
         "<model>",
-        rf"(?i)(?<=\bmodel )(?!(?:{_NO_MODEL})\b)[a-z][\w.:/@-]*(?= (?:is|does|was|has|cannot|not)\b)",
+        (
+            rf"(?i)(?<=\bmodel )(?!(?:{_NO_MODEL})\b)[a-z][\w.:/@-]*"
+            r"(?= (?:is|does|was|has|cannot|not)\b)"
+        ),
     ),
     ("<value>", r"\b[a-z]+:[a-z][a-z_]+\b(?!/)"),
-    ("<model>", r"(?<![\w./<@-])(?=[\w./:-]*[A-Z\d-])[A-Za-z][\w.-]{0,60}(?:/[\w.-]+){1,5}(?::[\w.-]+)?(?<![.:])"),
+    (
+        "<model>",
+        r"(?<![\w./<@-])(?=[\w./:-]*[A-Z\d-])[A-Za-z][\w.-]{0,60}(?:/[\w.-]+){1,5}(?::[\w.-]+)?(?<![.:])",
+    ),
     ("<model>", r"(?<![\w./<@-])[A-Za-z][\w.-]{0,60}(?:/[\w.-]+){2,5}\b"),
     ("<time>", rf"\b{_DAY}(?:[T ]{_CLOCK}(?:\s?{_ZONE})?)?"),
     ("<time>", rf"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w*,? \d\d?[ -]\w{{3}}[ -]\d{{4}} {_CLOCK} \w+"),
     ("<time>", rf"\b(?:{_MONTHS})[a-z]* \d\d?(?:st|nd|rd|th)?,? \d{{4}}\b"),
     (
         "<time>",
-        r"(?<![\w.:])\d?\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm]\b)?(?: (?:UTC|GMT)\b)?(?![\w:])",
+        (
+            r"(?<![\w.:])\d?\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[AaPp][Mm]\b)?"
+            r"(?: (?:UTC|GMT)\b)?(?![\w:])"
+        ),
     ),
     ("<id>", r"(?i)\b[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}\b"),
     ("<id>", r"\b(?:org|organization|proj|project|user|acct)[-_](?=\w*[A-Z\d])\w{5,}"),
+    ("<id>", r"(?<=\borganization )(?!id\b)[\w*-]*[\d*_-][\w*-]*"),
     ("<id>", rf"\b(?:{_ID_PREFIXES})[-_](?=[\w-]*\d)[\w-]{{5,}}"),
     ("<id>", r"(?i)\b0x[\da-f]+\b|\bsha256[-:][\da-f]+\b"),
     ("<id>", r"(?i)\b(?=[a-f]*\d)(?=\d*[a-f])[\da-f]{8,64}\b"),
@@ -144,7 +155,10 @@ _MASKS: Final = (
     ("<duration>", r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+(?!\w)"),
     ("<duration>", rf"(?<![\w.])\d+(?:\.\d+)?[ -]?(?:milli|micro)?(?:{_TIME_WORDS})\b"),
     ("<size>", r"(?<![\w.])\d+(?:[.,]\d+)* ?(?:[KMGT]i?B|bytes?|[kKmMgG][bB])\b"),
-    ("<id>", r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{3,})[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}"),
+    (
+        "<id>",
+        r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{3,})[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}",
+    ),
     ("<id>", rf"(?<![\w-]){_LETTERS_AND_DIGITS}[\w-]{{12,}}\b"),
     ("<id>", r"(?<![\w./<-])(?=[\w.-]*\d)[A-Za-z\d][\w.]*(?:-[\w.]*\w){1,10}(?![\w-])"),
     (
