@@ -199,24 +199,24 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     request_queue_size = _BACKLOG
     allow_reuse_address = True
-    daemon_threads = True
+    daemon_threads = False  # so that `server_close` joins every one
 
     def __init__(self, provider: ScriptedProvider) -> None:
         self.provider = provider
         self.closing = False
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def entered(self, connection: socket.socket) -> None:
         with self._lock:
-            self._open[connection] = threading.current_thread()
+            self._open.add(connection)
             if self.closing:
                 _shut_down(connection)
 
     def left(self, connection: socket.socket) -> None:
         with self._lock:
-            self._open.pop(connection, None)
+            self._open.discard(connection)
 
     def stop(self) -> None:
         if self.closing:
@@ -224,11 +224,8 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.shutdown()
         with self._lock:
             self.closing = True
-            threads = list(self._open.values())
             for connection in self._open:
                 _shut_down(connection)
-        for thread in threads:
-            thread.join(_JOIN_S)
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
