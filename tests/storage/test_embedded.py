@@ -58,6 +58,21 @@ def test_a_server_is_set_up_stopped_and_started_again(server: EmbeddedPostgres) 
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
 
 
+def test_a_folder_has_one_owner(server: EmbeddedPostgres) -> None:
+    """A second owner is refused and does no harm; when the first has stopped, it may start."""
+    second = EmbeddedPostgres(server.data_dir)
+    server.start()
+    with pytest.raises(EmbeddedPostgresError, match="Another goldseam process uses"):
+        second.start()
+    second.stop()
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    server.stop()
+
+    with second, psycopg.connect(second.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_the_login_is_no_superuser(postgres: EmbeddedPostgres) -> None:
     """It owns its database and may create roles, no more."""
     with psycopg.connect(postgres.url) as connection:

@@ -13,7 +13,7 @@ import time
 import warnings
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Final, Self
+from typing import IO, Any, Final, Self
 from urllib.parse import quote
 
 import psycopg
@@ -34,6 +34,8 @@ _RECOVERY_TIMEOUT_S: Final = 120
 """After a crash the server first replays its log, at most `max_wal_size` (1 GB) of it."""
 
 _POLL_S: Final = 0.1
+_LOCK_FILE: Final = "owner.lock"
+"""Held while a process owns the folder; the system lets go of it when the process dies."""
 
 
 def default_data_dir() -> Path:
@@ -59,6 +61,7 @@ class EmbeddedPostgres:
         self.data_dir = data_dir.expanduser().resolve()
         self._pgdata = self.data_dir / "postgres"
         self._server: Any = None
+        self._lock: IO[str] | None = None
 
     @property
     def url(self) -> str:
@@ -66,23 +69,27 @@ class EmbeddedPostgres:
         return self._url(LOGIN, DATABASE)
 
     def start(self) -> None:
-        """Start the server, or join the one that runs on this folder; create what is missing.
+        """Start the server, or take over the one that a killed owner left; create what is missing.
+
+        A second call does nothing while the server runs.
 
         Raises:
-            EmbeddedPostgresError: The extra is not installed, the folder cannot be used, or the
-                server does not come up.
+            EmbeddedPostgresError: The extra is not installed, the folder cannot be used or has
+                another owner, or the server does not come up.
         """
         pgserver = _import_pgserver()
         self._check_socket_path()
         self._make_folder()
+        self._take_folder()
         self._run_server(pgserver)
         try:
             self._bootstrap()
         except psycopg.Error as error:
+            self.stop()
             raise self._failed("runs but cannot be set up", error) from error
 
     def stop(self) -> None:
-        """Stop the server and end its sessions; does nothing if this object did not start it.
+        """Stop the server and end its sessions; does nothing if this object does not own it.
 
         Raises:
             EmbeddedPostgresError: The server does not stop.
@@ -94,6 +101,8 @@ class EmbeddedPostgres:
             server.stop()
         except (OSError, subprocess.SubprocessError) as error:
             raise self._failed("does not stop", error) from error
+        finally:
+            self._leave_folder()
 
     def __enter__(self) -> Self:
         self.start()
@@ -131,6 +140,28 @@ class EmbeddedPostgres:
                 f"Cannot write to {self.data_dir}. Change its owner or choose another --data-dir."
             )
 
+    def _take_folder(self) -> None:
+        """Become the only owner: two would stop the server under each other."""
+        if self._lock is not None:
+            return
+        import fcntl  # noqa: PLC0415 - Unix only, as the server is
+
+        lock = (self.data_dir / _LOCK_FILE).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise EmbeddedPostgresError(
+                f"Another goldseam process uses {self.data_dir}. Stop it, or choose another "
+                "--data-dir."
+            ) from error
+        self._lock = lock
+
+    def _leave_folder(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def _run_server(self, pgserver: ModuleType) -> None:
         try:
             self._drop_stale_pid_file(pgserver)
@@ -141,6 +172,7 @@ class EmbeddedPostgres:
             return  # still replaying its log; connecting waits for it
         except (OSError, RuntimeError, AssertionError, subprocess.SubprocessError) as error:
             self._server = None
+            self._leave_folder()
             raise self._failed("does not start", error) from error
 
     def _drop_stale_pid_file(self, pgserver: ModuleType) -> None:

@@ -26,6 +26,14 @@ POOL_SIZE: Final = 5
 TENANT_OPTION: Final = "goldseam_tenant"
 """Execution option by which `queries` finds the tenant of a transaction."""
 
+_KEEPALIVE: Final = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""A host that vanished is noticed within 25 s; otherwise the system takes many minutes."""
+
 _SCHEMES: Final = {"postgresql", "postgres", "postgresql+psycopg"}
 
 
@@ -129,9 +137,11 @@ def parse_url(url: str) -> URL:
 
 def readable(error: BaseException, url: URL) -> StorageError:
     """Return the `StorageError` that tells a reader what `error` on connecting to `url` means."""
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    where = url.set(query={}).render_as_string(hide_password=True)
-    if any(f'role "{role}"' in reason for role in Role):
+    lines = [line.strip(" \t-") for line in str(error).splitlines() if line.strip()]
+    # Where a name has several addresses, the first line only says that all of them failed.
+    reason = next((line.rstrip(".") for line in lines if line[-1] != ":"), type(error).__name__)
+    where = url.set(query={}, drivername="postgresql").render_as_string(hide_password=True)
+    if any(f'role "{role}"' in str(error) for role in Role):
         return NotMigratedError(
             f"{where} is not set up for Goldseam ({reason}); run `goldseam db upgrade` with the "
             "same login."
@@ -151,4 +161,8 @@ def _connect_arguments(
         options.append(f"-c role={role}")
     if statement_timeout_s is not None:
         options.append(f"-c statement_timeout={int(statement_timeout_s * 1000)}")
-    return {"options": " ".join(options), "connect_timeout": CONNECT_TIMEOUT_S}
+    return {
+        "options": " ".join(options),
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        **_KEEPALIVE,
+    }
