@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psutil
 import pytest
 from dirty_equals import IsFloat, IsPartialDict
 
 from goldseam.semconv import log_id
 from goldseam.storage import engine, writes
+from goldseam.storage.embedded import EmbeddedPostgres
 from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
 from goldseam.storage.roles import Role
 
@@ -165,7 +167,18 @@ class TestRecent:
             path = link[1] if link else ""
         assert len(seen) == len(set(seen)) == 5
 
-    @pytest.mark.parametrize("query", ["limit=0", "status=broken", "cursor=nonsense", "since=x"])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0",
+            "status=broken",
+            "cursor=nonsense",
+            "cursor=MDAwMS0wMS0wMVQwMDowMDowMCswMDowMCAwMDAwMDAwMC0wMDAwLTgwMDAtODAwMC0wMDAwMDAwMDAwMDA",
+            "since=x",
+            "until=0001-01-01T00:00:00Z",
+            "module=%00",
+        ],
+    )
     def test_bad_parameter_is_named(self, get: Get, query: str) -> None:
         """A wrong parameter gives a problem body that names it."""
         answer = get(f"/logs/recent?{query}")
@@ -231,6 +244,10 @@ class TestStatistics:
         body = get("/logs/statistics?module=nobody").body
         assert {value for value in body.values() if not isinstance(value, dict)} == {0}
 
+    def test_times_that_cannot_be_are_refused(self, get: Get) -> None:
+        """A window around the year 1 is a wrong parameter, not a fault."""
+        assert get("/logs/statistics?until=0001-01-01T00:00:00Z").status == 422
+
 
 class TestHealth:
     """The service as an operator sees it."""
@@ -238,6 +255,20 @@ class TestHealth:
     def test_ready_when_the_database_answers(self, get: Get) -> None:
         """`/readyz` is 200."""
         assert get("//readyz").status == 200
+
+    def test_frozen_database_is_a_503(self, get: Get, postgres: EmbeddedPostgres) -> None:
+        """A database that has stopped answering costs a few seconds and a clear answer."""
+        assert get("/logs/recent").status == 200
+        server = psutil.Process(int((postgres._pgdata / "postmaster.pid").read_text().split()[0]))
+        processes = [server, *server.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            answer = get("/logs/recent")
+        finally:
+            for process in processes:
+                process.resume()
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
 
     def test_foreign_host_name_is_refused(self, get: Get) -> None:
         """A page that points its own name at loopback gets nothing."""

@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from goldseam.api import problems
+from goldseam.api.deadline import GRACE_S, Deadline
 from goldseam.api.routes import health, logs
 from goldseam.api.settings import ApiSettings
 from goldseam.storage import engine as storage_engine
@@ -45,7 +46,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=version("goldseam"),
         summary="What AI calls failed, what mended them, and what it cost.",
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
     )
+    app.add_middleware(Deadline, limit_s=settings.api_statement_timeout_s + GRACE_S)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK_NAMES))
     app.include_router(ai_logs_router)
     app.include_router(health.router)

@@ -4,6 +4,7 @@ A `Problem` carries its own status; `install` registers the handlers, also for i
 and for a database that is away or slow, so that no client meets a bare 500 or a stack trace.
 """
 
+import logging
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from goldseam.storage.errors import StorageError
@@ -18,6 +20,8 @@ from goldseam.storage.errors import StorageError
 MEDIA_TYPE: Final = "application/problem+json"
 
 _RETRY_AFTER_S: Final = "1"
+
+_log = logging.getLogger(__name__)
 
 
 class Problem(Exception):  # noqa: N818 - the RFC's word
@@ -50,6 +54,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(StorageError, _database)
+    app.add_exception_handler(PoolTimeoutError, _database)
+    app.add_exception_handler(Exception, _fault)
 
 
 def response(
@@ -89,12 +95,25 @@ async def _http_exception(_: Request, error: Exception) -> JSONResponse:
     return response(HTTPStatus(error.status_code), str(error.detail), headers=headers)
 
 
-async def _database(_: Request, error: Exception) -> JSONResponse:
+async def _database(request: Request, error: Exception) -> JSONResponse:
     """A database that is away or slow is a passing fault; anything else is ours."""
-    if not isinstance(error, OperationalError | InterfaceError | StorageError):
-        raise error
+    if isinstance(error, DBAPIError) and not isinstance(error, OperationalError | InterfaceError):
+        _log.error("a query failed", exc_info=error)
+        return await _fault(request, error)
+    return database_away()
+
+
+def database_away() -> JSONResponse:
+    """Build the answer to give while the database does not answer."""
     return response(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database did not answer in time. Try again; narrow the time range if it persists.",
         headers={"Retry-After": _RETRY_AFTER_S},
+    )
+
+
+async def _fault(_: Request, __: Exception) -> JSONResponse:
+    return response(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side; the server's log says what.",
     )

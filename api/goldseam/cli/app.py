@@ -52,11 +52,20 @@ RequiredUrl = Annotated[
     typer.Option("--database-url", envvar="GOLDSEAM_DATABASE_URL", help="PostgreSQL to use."),
 ]
 ApiPort = Annotated[
-    int, typer.Option("--api-port", envvar="GOLDSEAM_API_PORT", help="Port of the API.")
+    int,
+    typer.Option(
+        "--api-port", envvar="GOLDSEAM_API_PORT", min=0, max=65535, help="Port; 0: a free one."
+    ),
 ]
 OtlpHttpPort = Annotated[
     int,
-    typer.Option("--otlp-http-port", envvar="GOLDSEAM_OTLP_HTTP_PORT", help="Port for OTLP/HTTP."),
+    typer.Option(
+        "--otlp-http-port",
+        envvar="GOLDSEAM_OTLP_HTTP_PORT",
+        min=0,
+        max=65535,
+        help="Port for OTLP/HTTP; 0: a free one.",
+    ),
 ]
 
 
@@ -81,9 +90,8 @@ def demo(
         otlp_http_port=otlp_http_port,
         any_port=True,
     )
-    with _readable_errors():
-        until = _stop_signal() if keep else None
-        raise typer.Exit(demo_command.demo(options, calls=calls, as_json=as_json, until=until))
+    with _readable_errors(), _interrupted_by_sigterm():
+        raise typer.Exit(demo_command.demo(options, calls=calls, as_json=as_json, keep=keep))
 
 
 @app.command()
@@ -107,7 +115,7 @@ def up(
     with _readable_errors():
         stop = _stop_signal()
         with stack.running(options, _say) as running:
-            console.print(f"API       {running.api_url}/docs")
+            console.print(f"API       {running.api_url}/api/v1/ai/logs/recent")
             console.print(f"OTLP/HTTP {running.otlp_url}")
             console.print("Start a program with:  goldseam run --recovery on -- python app.py")
             console.print("Stop with Ctrl-C.", style="dim")
@@ -127,8 +135,10 @@ def collector(
     """Receive OTLP and store it, until interrupted."""
     from goldseam.cli import serve
     from goldseam.collector import CollectorSettings, create_app
+    from goldseam.storage.engine import parse_url
 
     with _readable_errors():
+        parse_url(database_url)
         listener = serve.listen(
             otlp_host, otlp_http_port, port_flag="--otlp-http-port", host_flag="--otlp-host"
         )
@@ -148,8 +158,10 @@ def api(
     """Serve the log API, until interrupted."""
     from goldseam.api import ApiSettings, create_app
     from goldseam.cli import serve
+    from goldseam.storage.engine import parse_url
 
     with _readable_errors():
+        parse_url(database_url)
         listener = serve.listen(api_host, api_port, port_flag="--api-port", host_flag="--api-host")
         _serve(serve.Service("api", create_app(ApiSettings(database_url=database_url)), listener))
 
@@ -202,6 +214,17 @@ def _stop_signal() -> threading.Event:
     return stop
 
 
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind as Ctrl-C does, so that what was started is stopped; exit code 130."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        raise typer.Exit(130) from None
+
+
 def _say(sentence: str) -> None:
     console.print(f"[dim]{sentence} …[/dim]")
 
@@ -209,11 +232,13 @@ def _say(sentence: str) -> None:
 @contextlib.contextmanager
 def _readable_errors() -> Iterator[None]:
     """Turn the errors that a person can mend into one line and exit code 1."""
+    from goldseam.cli.client import ApiError
+    from goldseam.cli.demo import DemoError
     from goldseam.cli.serve import OpenBindError, PortInUseError
     from goldseam.storage.errors import StorageError
 
     try:
         yield
-    except (PortInUseError, OpenBindError, StorageError) as error:
+    except (ApiError, DemoError, OpenBindError, PortInUseError, StorageError) as error:
         sys.stderr.write(f"goldseam: {error}\n")
         raise typer.Exit(1) from error

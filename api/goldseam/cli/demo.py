@@ -5,6 +5,8 @@ process of its own under `goldseam run`. The summary is read from the API and ch
 what the providers counted; exit code 1 if the two disagree.
 """
 
+import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -37,6 +39,10 @@ console = Console(stderr=True)
 output = Console()
 
 
+class DemoError(RuntimeError):
+    """The demo cannot run, or its program failed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What the demo prints; all but `seen_by_providers` comes from the API.
@@ -50,7 +56,8 @@ class Summary:
         added_latency_ms: How much longer mended calls took than calls answered at once, ms.
         attempts: Requests to providers as the tables tell it.
         seen_by_providers: Requests that the providers counted.
-        first_row_s: Seconds from the program's start until a row was visible in the API.
+        first_row_s: Seconds from the program's start until a row was visible in the API; None if
+            none came.
         since: Start of the demo's window, ISO 8601.
     """
 
@@ -62,35 +69,45 @@ class Summary:
     added_latency_ms: float
     attempts: int
     seen_by_providers: int
-    first_row_s: float
+    first_row_s: float | None
     since: str
 
 
-def demo(
-    options: stack.Options, *, calls: int, as_json: bool, until: threading.Event | None
-) -> int:
+def demo(options: stack.Options, *, calls: int, as_json: bool, keep: bool) -> int:
     """Run the demo and print its summary.
 
     Args:
         options: Where to run it.
         calls: Calls that the program makes.
         as_json: Print the summary as JSON on standard output instead of tables.
-        until: Keep everything running until this is set; None stops at once.
+        keep: Leave everything running afterwards, until interrupted.
 
     Returns:
         The exit code: 0 if every call arrived and every attempt is accounted for.
+
+    Raises:
+        DemoError: An extra is missing, or the program failed.
+        KeyboardInterrupt: Interrupted before the summary; everything has been stopped.
     """
+    _require_extras()
     with stack.running(options, _say) as running:
         summary = _run_weather(running, calls)
         api = LogApi(running.api_url)
         if as_json:
             output.print_json(json.dumps(asdict(summary)))
         else:
-            _show(summary, api, running, kept=until is not None)
-        if until is not None:
+            _show(summary, api, running, kept=keep)
+        if keep:
             console.print("Everything keeps running; stop with Ctrl-C.", style="bold")
-            until.wait()
+            with contextlib.suppress(KeyboardInterrupt):
+                threading.Event().wait()
     return _verdict(summary, calls)
+
+
+def _require_extras() -> None:
+    for module, extra in (("openai", "openai"), ("opentelemetry.distro", "otlp")):
+        if importlib.util.find_spec(module) is None:
+            raise DemoError(f"the demo needs more: pip install 'goldseam[{extra}]'")
 
 
 def _run_weather(running: stack.Stack, calls: int) -> Summary:
@@ -155,12 +172,12 @@ def _show_progress(program: subprocess.Popen[str], calls: int) -> None:
             advance()
 
 
-def _first_row_s(api: LogApi, since: str) -> float:
+def _first_row_s(api: LogApi, since: str) -> float | None:
     """Ask the API until it shows a row of this run; return the seconds that it took."""
     started = time.monotonic()
     while not api.get("/logs/recent", limit=1, since=since):
         if time.monotonic() - started > _ARRIVAL_LIMIT_S:
-            return float("inf")
+            return None
         time.sleep(_POLL_S)
     return round(time.monotonic() - started, 2)
 
@@ -169,18 +186,34 @@ def _first_row_s(api: LogApi, since: str) -> float:
 def _app(
     running: stack.Stack, config: Path, provider_url: str, calls: int
 ) -> Iterator[subprocess.Popen[str]]:
-    run = [sys.executable, "-c", "from goldseam.cli import main; main()", "run"]
+    """Run the program; at the end of the block it has ended, or is ended."""
+    run = [sys.executable, "-c", "from goldseam.cli import main; main()", "run", "--recovery", "on"]
     target = ["--endpoint", running.otlp_url, "--config", str(config), "--service-name", "demo"]
-    command = [*run, *target, "--", "python", str(_APP), str(calls)]
-    environment = os.environ | {
-        "OPENAI_BASE_URL": provider_url,
-        "OPENAI_API_KEY": "demo-key",
-        "NO_PROXY": "127.0.0.1",
-    }
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
-        yield process
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        [*run, *target, "--", "python", str(_APP), str(calls)],
+        env=_environment() | {"OPENAI_BASE_URL": provider_url, "OPENAI_API_KEY": "demo-key"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # an interrupt comes to it through us
+    )
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.terminate()
+            raise
     if process.returncode != 0:
-        raise RuntimeError(f"the demo program ended with exit code {process.returncode}")
+        raise DemoError(f"the demo program ended with exit code {process.returncode}")
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's variables without those that would lead the demo elsewhere."""
+    ours = ("OTEL_", "GOLDSEAM_", "OPENAI_")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(ours) and not name.lower().endswith("_proxy")
+    }
 
 
 @contextmanager
@@ -219,7 +252,9 @@ def _show(summary: Summary, api: LogApi, running: stack.Stack, *, kept: bool) ->
     if example is not None:
         output.print(_steps(example))
     base = f"{running.api_url}/api/v1/ai/logs"
-    heading = "Try next:" if kept else "Try next, with `goldseam demo --keep` in another terminal:"
+    heading = (
+        "Try next:" if kept else "Try next, after `goldseam demo --keep` (make demo ARGS=--keep):"
+    )
     output.print(f"\n{heading}", style="bold")
     identifier = example["id"] if example else "ID"
     for path in ("/statistics?hours=24", "/recent?limit=5&recovered=true", f"/{identifier}"):
@@ -241,7 +276,8 @@ def _table(summary: Summary) -> Table:
         "requests: seen by providers / recorded",
         f"{summary.seen_by_providers} / {summary.attempts}",
     )
-    table.add_row("first row visible after", f"{summary.first_row_s:.1f} s")
+    seconds = summary.first_row_s
+    table.add_row("first row visible after", "never" if seconds is None else f"{seconds:.1f} s")
     return table
 
 

@@ -15,8 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from goldseam.cli.defaults import HOST, OTLP_HTTP_PORT
+from goldseam.recovery.config import RecoveryConfigError, load_config
 
 DEFAULT_ENDPOINT: Final = f"http://{HOST}:{OTLP_HTTP_PORT}"
+
+_PROTOCOL: Final = "http/protobuf"
 
 _EXPORT_DELAY_MS: Final = "1000"
 """The SDK waits 5 s by default; a person who has just started something wants to see it sooner."""
@@ -33,8 +36,11 @@ def main(arguments: Sequence[str]) -> int:
     executable = _executable(command[0])
     if executable is None:
         return _refuse(f"there is no program named {command[0]!r} here or on PATH")
-    for name, value in environment(options, command).items():
-        os.environ[name] = value
+    os.environ.update(environment(options, command))
+    try:
+        load_config(os.environ)
+    except RecoveryConfigError as error:
+        return _refuse(str(error))
     return _launch([executable, *command[1:]])
 
 
@@ -44,7 +50,7 @@ def environment(options: argparse.Namespace, command: Sequence[str]) -> dict[str
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "none",
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": _PROTOCOL,
         "OTEL_EXPORTER_OTLP_ENDPOINT": DEFAULT_ENDPOINT,
         "OTEL_BSP_SCHEDULE_DELAY": _EXPORT_DELAY_MS,
         "OTEL_SERVICE_NAME": service_name(command),
@@ -53,12 +59,22 @@ def environment(options: argparse.Namespace, command: Sequence[str]) -> dict[str
     if "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
         chosen.pop("OTEL_SERVICE_NAME", None)
     flags = {
-        "OTEL_EXPORTER_OTLP_ENDPOINT": options.endpoint,
         "OTEL_SERVICE_NAME": options.service_name,
         "GOLDSEAM_RECOVERY": options.recovery,
         "GOLDSEAM_CONFIG": options.config,
     }
-    return chosen | {name: value for name, value in flags.items() if value is not None}
+    given = {name: value for name, value in flags.items() if value is not None}
+    return chosen | given | (_export_to(options.endpoint) if options.endpoint else {})
+
+
+def _export_to(endpoint: str) -> dict[str, str]:
+    """Send every signal to `endpoint`; the variables of a single signal would win otherwise."""
+    variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+    for signal in ("TRACES", "METRICS"):
+        path = f"{endpoint.rstrip('/')}/v1/{signal.lower()}"
+        variables[f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"] = path
+        variables[f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"] = _PROTOCOL
+    return variables | {"OTEL_EXPORTER_OTLP_PROTOCOL": _PROTOCOL}
 
 
 def service_name(command: Sequence[str]) -> str:

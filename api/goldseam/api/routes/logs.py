@@ -11,9 +11,11 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.api.deps import Connection
+from goldseam.api.parameters import NO_NUL, moment
 from goldseam.api.problems import NotFound, Problem
 from goldseam.api.schemas import LogDetail, LogEntry, RecoveryStep, Statistics
 from goldseam.storage import queries
@@ -29,10 +31,11 @@ _HOURS_MAX: Final = 24 * 400
 _TEXT_MAX: Final = 256
 
 Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
-Text = Annotated[str | None, Query(max_length=_TEXT_MAX)]
+Text = Annotated[str | None, Query(max_length=_TEXT_MAX, pattern=NO_NUL)]
 Hours = Annotated[int, Query(ge=1, le=_HOURS_MAX, description="Window that ends now, hours")]
-Since = Annotated[datetime | None, Query(description="Start of the window, inclusive")]
-Until = Annotated[datetime | None, Query(description="End of the window, exclusive")]
+Moment = Annotated[datetime, AfterValidator(moment)]
+Since = Annotated[Moment | None, Query(description="Start of the window, inclusive")]
+Until = Annotated[Moment | None, Query(description="End of the window, exclusive")]
 
 
 @router.get("/recent", summary="Recent calls, newest first")
@@ -65,8 +68,8 @@ async def recent(
         error_code=error_code,
         trace_id=trace_id,
         user_id=user_id,
-        since=_aware(since),
-        until=_aware(until),
+        since=since,
+        until=until,
         recovered=recovered,
         cursor=_decode_cursor(cursor) if cursor else None,
     )
@@ -87,8 +90,8 @@ async def statistics(
     until: Until = None,
 ) -> Statistics:
     """Count the calls of the last `hours`, or of [`since`, `until`)."""
-    end = _aware(until) or datetime.now(UTC)
-    start = _aware(since) or end - timedelta(hours=hours)
+    end = until or datetime.now(UTC)
+    start = since or end - timedelta(hours=hours)
     found = await queries.statistics(connection, since=start, until=end, module=module)
     return Statistics.model_validate(found)
 
@@ -97,7 +100,13 @@ async def statistics(
 async def one(
     connection: Connection,
     row_id: Annotated[
-        str, Path(alias="id", max_length=_TEXT_MAX, description="Row id, or the caller's own id")
+        str,
+        Path(
+            alias="id",
+            max_length=_TEXT_MAX,
+            pattern=NO_NUL,
+            description="Row id, or the caller's own id",
+        ),
     ],
 ) -> LogDetail:
     """Show a call; a `request_id` that several calls share gives the newest."""
@@ -125,19 +134,14 @@ def _trace_link(row: Any) -> str:
     return f"/api/v1/ai/logs/recent?trace_id={row.trace_id}"
 
 
-def _aware(moment: datetime | None) -> datetime | None:
-    """Read a time without an offset as UTC."""
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _encode_cursor(row: Any) -> str:
     return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
 
 
 def _decode_cursor(cursor: str) -> tuple[datetime, UUID]:
     try:
-        moment, row_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        return datetime.fromisoformat(moment), UUID(row_id)
+        created_at, row_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
+        return moment(datetime.fromisoformat(created_at)), UUID(row_id)
     except (ValueError, binascii.Error) as error:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -1,0 +1,67 @@
+"""Give up on an answer that does not come.
+
+The database ends a slow statement by itself; this is for a database that is frozen or unreachable
+and ends nothing.
+"""
+
+import asyncio
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from goldseam.api import problems
+
+GRACE_S: Final = 3.0
+"""Beyond the statement's own limit: time for a connection and for the answer itself."""
+
+
+class Deadline:
+    """ASGI middleware that answers 503 when a response has not started within `limit_s`."""
+
+    def __init__(self, app: ASGIApp, *, limit_s: float) -> None:
+        self._app = app
+        self._limit_s = limit_s
+        self._late: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on and watch the time until its response starts."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = asyncio.get_running_loop().create_future()
+
+        async def watched(message: Message) -> None:
+            if started.cancelled():
+                return  # another answer has been given
+            if not started.done():
+                started.set_result(None)
+            await send(message)
+
+        task = asyncio.create_task(self._run(scope, receive, watched))
+        try:
+            await asyncio.wait(
+                {task, started}, timeout=self._limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if task.done() or started.done():
+                await task
+                return
+        except asyncio.CancelledError:
+            self._leave(task)
+            raise
+        started.cancel()
+        self._leave(task)
+        await problems.database_away()(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        """Cancel a request without waiting: a driver takes seconds to let go of a dead server."""
+        task.cancel()
+        self._late.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._late.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen; nobody waits for it any more
