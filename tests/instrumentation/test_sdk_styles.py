@@ -5,7 +5,9 @@ style adds is said beside it.
 """
 
 import asyncio
-from collections.abc import Mapping
+import importlib
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from inline_snapshot import snapshot
 from tests.instrumentation.conftest import QUESTION, Recorder
 from tests.instrumentation.styles import (
     KNOWS_RETRIES,
+    PACKAGES,
     STREAMED,
     WHOLE,
     Style,
@@ -36,6 +39,7 @@ from goldseam.recovery.testing import (
     ScriptedProvider,
     Usage,
     chat,
+    cut,
     error,
     message,
     message_error,
@@ -615,20 +619,71 @@ def _shape(seen: Any) -> Any:
     return type(seen), repr(seen)
 
 
+def _error_shape(error: BaseException | None) -> Any:
+    """Return what an exception says about itself and its origin."""
+    if error is None:
+        return None
+    origin = _error_shape(error.__cause__), _error_shape(error.__context__)
+    words = re.sub(r"127\.0\.0\.1:\d+", "provider", str(error))
+    return type(error), words, error.__suppress_context__, origin
+
+
+async def _call_thrice(surface: Surface, style: Style, *, is_async: bool) -> list[Any]:
+    """Ask for an answer, a refusal and a lost connection; return what the caller sees of each."""
+    with ScriptedProvider() as provider:
+        provider.script(surface.answer, surface.failure, cut())
+        async with entered(make_client(surface.sdk, provider, is_async=is_async)) as client:
+            seen = [await style(client, surface.resource, dict(surface.asked))]
+            for _ in range(2):
+                try:
+                    seen.append(await style(client, surface.resource, dict(surface.asked)))
+                except Exception as error:  # noqa: BLE001 - whatever the SDK raises
+                    seen.append(error)
+        return seen
+
+
 @pytest.mark.parametrize(
     ("name", "style", "how", "is_async"), [*_cases("whole"), *_cases("streamed")]
 )
 def test_caller_sees_the_same(
     name: str, style: str, how: Style, is_async: bool,  # noqa: FBT001 - a parameter of the test
-    instrument: Any,
+    instrument: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """With and without Goldseam the answer is an equal object of the same type."""
+    """Equal answers of the same type; the very exception that the SDK made, with its origin."""
     surface = SURFACES[name]
-    seen = []
-    for prepare in (lambda: None, instrument):
-        prepare()
-        with ScriptedProvider(default=surface.answer) as provider:
-            seen.append(asyncio.run(surface.call(how, provider, is_async=is_async)))
+    made = _kept_errors(surface.sdk, monkeypatch)
 
-    assert seen[0] == seen[1] or style in {"helper", "beta-helper"}
-    assert _shape(seen[0]) == _shape(seen[1])
+    bare = asyncio.run(_call_thrice(surface, how, is_async=is_async))
+    instrument()
+    watched = asyncio.run(_call_thrice(surface, how, is_async=is_async))
+
+    assert watched[0] == bare[0] or "helper" in style  # a helper's events compare by identity
+    assert _shape(watched[0]) == _shape(bare[0])
+    assert _error_shape(watched[1]) == _error_shape(bare[1])
+    assert _error_shape(watched[2]) == _error_shape(bare[2])
+    assert isinstance(watched[2], Exception)
+    assert watched[1] is made[1]
+    assert [span.status.status_code.name for span in recorder.requests] == [
+        "UNSET",
+        "ERROR",
+        "ERROR",
+    ]
+
+
+def _kept_errors(sdk: str, monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """Return the list in which the SDK's own clients put each refusal that they make."""
+    kept: list[Exception] = []
+    package, name = PACKAGES[sdk].package, PACKAGES[sdk].client
+    for class_name in (name, f"Async{name}"):
+        owner = getattr(importlib.import_module(package), class_name)
+        monkeypatch.setattr(owner, "_make_status_error", _keeping(owner._make_status_error, kept))
+    return kept
+
+
+def _keeping(make: Callable[..., Exception], kept: list[Exception]) -> Callable[..., Exception]:
+    def making(*args: Any, **kwargs: Any) -> Exception:
+        error = make(*args, **kwargs)
+        kept.append(error)
+        return error
+
+    return making

@@ -44,7 +44,7 @@ class SentRequest:
     @property
     def arguments(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """The arguments of the application's call, less the SDK's own tracing of it."""
-        if vars(self.options).get("span_name") is None:
+        if self.options.__dict__.get("span_name") is None:
             return self._args, self._kwargs
         return self._arguments(_untraced(copy.copy(self.options)))
 

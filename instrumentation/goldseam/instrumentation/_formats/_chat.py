@@ -114,7 +114,8 @@ class ChatTally:
                     self._lengths[index] = self._lengths.get(index, 0) + len(content)
                 if choice.finish_reason and len(self._finished) < MAX_PARTS:
                     self._finished[index] = choice.finish_reason
-                    _read_groq_usage(self.answer, chunk)
+                    if "x_groq" in chunk.__dict__:
+                        _read_groq_usage(self.answer, chunk.x_groq)
         usage = getattr(chunk, "usage", None)
         if usage is not None:
             read_usage(self.answer, usage)
@@ -136,9 +137,9 @@ def _read_head(answer: Answer, response: Any) -> None:
     answer.fingerprint = name_of(field(response, "system_fingerprint"))
 
 
-def _read_groq_usage(answer: Answer, chunk: Any) -> None:
+def _read_groq_usage(answer: Answer, told: Any) -> None:
     """Take the counts that Groq sends with the finish reason, asked for or not."""
-    usage = field(getattr(chunk, "x_groq", None), "usage")
+    usage = field(told, "usage")
     if usage is not None:
         read_usage(answer, usage)
 
