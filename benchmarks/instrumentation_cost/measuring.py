@@ -120,8 +120,11 @@ def _footprints(plan: Plan, figures: Figures, folder: Path) -> None:
     for subject in plan.subjects:
         say(f"footprint of {subject.name}")
         bare_subject = replace(subject, variables={**subject.variables, **_NO_PLUGINS})
-        bare = [_footprint(bare_subject, folder, is_on=False) for _ in range(plan.footprints)]
-        on = [_footprint(subject, folder, is_on=True) for _ in range(plan.footprints)]
+        bare, on = [], []
+        for _ in range(plan.footprints + 1):
+            bare.append(_footprint(bare_subject, folder, is_on=False))
+            on.append(_footprint(subject, folder, is_on=True))
+        del bare[0], on[0]  # the first ones find the files' pages cold
         names = {name for name in on[0]["names"] if not name.startswith(_OURS)}
         new = names - set(bare[0]["names"])
         figures.footprints[subject.name] = Footprint(

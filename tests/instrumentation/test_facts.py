@@ -13,10 +13,10 @@ from opentelemetry.semconv.attributes import (
     server_attributes,
 )
 
-from goldseam.instrumentation import _names, context
+from goldseam.instrumentation import _formats, _names, context
 from goldseam.instrumentation._context import call_attributes, without_own_baggage
 from goldseam.instrumentation._endpoint import Endpoints, recognise
-from goldseam.instrumentation._formats import format_of
+from goldseam.instrumentation._formats import _other, format_of, other_of
 from goldseam.instrumentation._guard import fenced
 from goldseam.recovery import Provider
 
@@ -100,15 +100,68 @@ def test_reassigned_base_url_is_noticed() -> None:
         ("post", "embeddings", "embeddings"),
         ("get", "/chat/completions", None),
         ("post", "/chat/completions/abc", None),
-        ("post", "/my-chat/completions", None),
+        ("post", "/completions", "text_completion"),
+        ("post", "/openai/v1/chat/completions", "chat"),
+        ("post", "/responses", "chat"),
+        ("post", "/responses/resp_1/cancel", None),
+        ("post", "/v1/messages?beta=true", "chat"),
+        ("post", "/v1/messages/count_tokens", None),
+        ("post", "/threads/thread_1/messages", None),
         ("post", "/models", None),
     ],
 )
 def test_format_of_a_request(method: str, url: str, operation: str | None) -> None:
-    """Method and path decide whether a request is an AI call."""
+    """Method and path decide whether a request is a known AI call."""
     found = format_of(method, url)
 
     assert (found.operation if found else None) == operation
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "operation"),
+    [
+        ("post", "/images/generations", "image_generation"),
+        ("post", "/openai/v1/audio/transcriptions", "transcription"),
+        ("post", "/audio/speech", "speech"),
+        ("post", "/moderations", "moderation"),
+        ("post", "/rerank", "rerank"),
+        ("post", "/v1/messages/count_tokens", "count_tokens"),
+        ("post", "/v1/messages/batches/msgbatch_01HkcTjaV5uDC8jWR4ZsDV8d/cancel", "cancel"),
+        ("post", "/threads/thread_9bFk2/runs?include=x", "runs"),
+        ("post", "/fine-tunes", "fine-tunes"),
+        ("post", "/files/file-9bFk2", "files"),
+        ("post", "/", "other"),
+        ("get", "/models", None),
+        ("delete", "/files/file-1", None),
+    ],
+)
+def test_operation_of_another_request(method: str, url: str, operation: str | None) -> None:
+    """Any other POST of an SDK is named after its path; ids are no names."""
+    found = other_of(method, url)
+
+    assert (found.operation if found else None) == operation
+
+
+def test_operations_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths that go on being new share one operation, which is a metric attribute."""
+    monkeypatch.setattr(_other, "_formats", {})
+    words = [a + b for a in "abcdefghij" for b in "abcdefghij"]
+
+    found = [other_of("post", f"/{word}") for word in words]
+
+    operations = [each.operation for each in found if each is not None]
+    assert operations == [*words[:64], *["other"] * 36]
+
+
+def test_remembered_urls_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that makes a URL per call is served, and memory does not grow with it."""
+    remembered = dict(_formats._by_url)
+    monkeypatch.setattr(_formats, "_by_url", remembered)
+
+    found = {format_of("post", f"/{n}/chat/completions") for n in range(1000)}
+
+    assert found == {_formats.FORMATS[0]}
+    assert len(remembered) == _formats.MAX_REMEMBERED_URLS
 
 
 class TestContext:

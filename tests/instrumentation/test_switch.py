@@ -170,7 +170,8 @@ before = set(sys.modules)
 import goldseam.instrumentation
 goldseam.instrumentation.instrument()
 new = set(sys.modules) - before
-heavy = "openai httpx httpx2 pydantic sqlalchemy psycopg fastapi starlette typer rich grpc".split()
+heavy = "openai anthropic groq together cerebras httpx httpx2 pydantic".split()
+heavy += "sqlalchemy psycopg fastapi starlette typer rich grpc".split()
 print(json.dumps({
     "heavy": [name for name in heavy if name in sys.modules],
     "threads": threading.active_count(),
@@ -203,7 +204,8 @@ def test_no_sdk_is_fine() -> None:
     """Without any SDK installed, switching on and off does nothing and says nothing."""
     program = """
 import sys
-sys.modules["openai"] = None
+for name in "openai", "anthropic", "groq", "together", "cerebras":
+    sys.modules[name] = None
 from goldseam.instrumentation import instrument, uninstrument
 instrument(); uninstrument()
 print("fine")

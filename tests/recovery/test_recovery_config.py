@@ -90,6 +90,7 @@ WRONG: tuple[tuple[str, dict[str, object], str], ...] = (
     ("switch-as-text", {"recovery": {"prefer_same_model": "no"}}, "true or false"),
     ("models-as-list", {"providers": {"ollama": {"models": []}}}, "must be a table"),
     ("recovery-as-text", {"recovery": "on"}, "must be a table"),
+    ("unknown-api", {"providers": {"ollama": {"api": "claude"}}}, "one of openai, anthropic"),
 )
 
 
@@ -103,6 +104,25 @@ def test_wrong_setting_is_refused_with_advice(document: dict[str, object], words
 
     assert words in str(raised.value)
     assert "goldseam.toml" in str(raised.value)
+
+
+def test_fallback_keeps_to_one_api() -> None:
+    """Of the fallback's providers only those that speak an API are left for its requests."""
+    config = parse_config(
+        {
+            "recovery": {"fallback": ["spare", "anthropic", "ollama"], "max_attempts": 4},
+            "providers": {"spare": {"base_url": "http://spare.local", "api": "anthropic"}},
+        }
+    )
+
+    spoken = {api: config.speaking(api) for api in ("openai", "anthropic", "other")}
+
+    assert {api: each.policy.fallback for api, each in spoken.items()} == {
+        "openai": ("ollama",),
+        "anthropic": ("spare", "anthropic"),
+        "other": (),
+    }
+    assert all(each.policy.max_attempts == 4 for each in spoken.values())
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 """Clients of other providers, for fallback: made when first needed, kept for their connections.
 
-`_recovery` asks for them. They are the SDK's own classes with nothing of the application's client:
-its headers, keys, transport and proxies may hold what another provider must not see. Async clients
-belong to the event loop that made them and go with it.
+`_recovery` asks for them. They are of the same SDK as the application's client, so that the answer
+has the types it expects, with nothing else of that client: its headers, keys, transport and proxies
+may hold what another provider must not see. Async clients belong to the event loop that made them
+and go with it.
 """
 
 import asyncio
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
+from goldseam.instrumentation._sdks import Sdk, sdk_of
 from goldseam.recovery import Provider
 
 OWN_CLIENT: Final = "_goldseam_own"
@@ -23,28 +25,39 @@ _FROM_ENVIRONMENT: Final[Mapping[str, Any]] = {
     "organization": None,
     "project": None,
     "admin_api_key": None,
+    "project_id": None,
+    "auth_token": None,
+    "_credential_headers": {},
     "_custom_headers": {},
 }
-"""What the SDK takes from `OPENAI_*` variables and would send to any provider."""
+"""What SDKs take from environment variables and files, and would send to any provider."""
+
+_Key: TypeAlias = tuple[str, str]
+"""SDK and provider."""
 
 
 class Clients:
     """The clients of one `instrument()`."""
 
     def __init__(self) -> None:
-        self._sync: dict[str, Any] = {}
-        self._by_loop: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+        self._sync: dict[_Key, Any] = {}
+        self._by_loop: WeakKeyDictionary[Any, dict[_Key, Any]] = WeakKeyDictionary()
 
-    def sync_client(self, provider: Provider) -> Any:
-        """Return the client of a provider for threads."""
-        name = provider.name
-        return self._sync.get(name) or self._sync.setdefault(name, _make("OpenAI", provider))
+    def sync_client(self, provider: Provider, asking: Any) -> Any:
+        """Return the client of a provider for threads.
 
-    def async_client(self, provider: Provider) -> Any:
-        """Return the client of a provider for tasks of the running event loop."""
+        Args:
+            provider: Whom it asks.
+            asking: The application's client; ours is of the same SDK.
+        """
+        sdk = sdk_of(asking)
+        return _kept(self._sync, sdk, sdk.client, provider)
+
+    def async_client(self, provider: Provider, asking: Any) -> Any:
+        """Return the client of a provider for tasks of the running event loop; as `sync_client`."""
+        sdk = sdk_of(asking)
         mine = self._by_loop.setdefault(asyncio.get_running_loop(), {})
-        name = provider.name
-        return mine.get(name) or mine.setdefault(name, _make("AsyncOpenAI", provider))
+        return _kept(mine, sdk, f"Async{sdk.client}", provider)
 
     def close(self) -> None:
         """Close the connections that can be closed from here."""
@@ -59,10 +72,18 @@ class Clients:
             await client.close()
 
 
-def _make(class_name: str, provider: Provider) -> Any:
-    client_class = getattr(sys.modules["openai"], class_name)
+def _kept(clients: dict[_Key, Any], sdk: Sdk, class_name: str, provider: Provider) -> Any:
+    key = sdk.package, provider.name
+    return clients.get(key) or clients.setdefault(key, _make(sdk, class_name, provider))
+
+
+def _make(sdk: Sdk, class_name: str, provider: Provider) -> Any:
+    client_class = getattr(sys.modules[sdk.package], class_name)
     client = client_class(
-        api_key=provider.api_key() or NO_KEY, base_url=provider.base_url, max_retries=0
+        api_key=provider.api_key() or NO_KEY,
+        base_url=provider.base_url,
+        max_retries=0,
+        **sdk.client_options,
     )
     for name, nothing in _FROM_ENVIRONMENT.items():
         if hasattr(client, name):

@@ -1,7 +1,7 @@
 """Which provider a client talks to, recognised from its base URL.
 
 Called by `_sdk` at the start of a call. Providers of Goldseam's configuration come first, then
-known hosts, then `openai`, whose protocol the client speaks. The answer is kept per client.
+known hosts, then the provider that the client's SDK is made for. The answer is kept per client.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry.util.types import AttributeValue
 
 from goldseam.instrumentation import _names
+from goldseam.instrumentation._sdks import OPENAI, sdk_of
 from goldseam.recovery.providers import Provider
 from goldseam.semconv import attributes as names
 
@@ -71,20 +72,22 @@ class Endpoint:
     attributes: Mapping[str, AttributeValue] = field(repr=False)
 
 
-def recognise(base_url: str, providers: Mapping[str, Provider]) -> Endpoint:
-    """Return the endpoint behind `base_url`."""
-    return _endpoint(base_url, _configured_provider(base_url, providers))
+def recognise(
+    base_url: str, providers: Mapping[str, Provider], *, otherwise: str = OPENAI.provider
+) -> Endpoint:
+    """Return the endpoint behind `base_url`; `otherwise` names one that nobody knows."""
+    return _endpoint(base_url, _configured_provider(base_url, providers), otherwise)
 
 
 def endpoint_of(provider: Provider) -> Endpoint:
     """Return the endpoint of a configured provider."""
-    return _endpoint(provider.base_url, provider.name)
+    return _endpoint(provider.base_url, provider.name, provider.name)
 
 
-def _endpoint(base_url: str, configured: str | None) -> Endpoint:
+def _endpoint(base_url: str, configured: str | None, otherwise: str) -> Endpoint:
     host, port, _ = _place(base_url)
     known = _known_provider(host, port)
-    provider = configured or known or "openai"
+    provider = configured or known or otherwise
     family = known or provider
     return Endpoint(
         provider=provider,
@@ -106,7 +109,7 @@ class Endpoints:
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         self._providers = providers
         self._by_client: WeakKeyDictionary[Any, tuple[Any, Endpoint]] = WeakKeyDictionary()
-        self._by_url: dict[str, Endpoint] = {}
+        self._by_url: dict[tuple[str, str], Endpoint] = {}
 
     def of(self, client: Any) -> Endpoint:
         """Return the endpoint that `client` talks to now; its base URL may be reassigned."""
@@ -114,16 +117,16 @@ class Endpoints:
         remembered = self._by_client.get(client)
         if remembered is not None and remembered[0] is url:
             return remembered[1]
-        endpoint = self._of_url(str(url))
+        endpoint = self._of_url(str(url), sdk_of(client).provider)
         self._by_client[client] = (url, endpoint)
         return endpoint
 
-    def _of_url(self, url: str) -> Endpoint:
-        endpoint = self._by_url.get(url)
+    def _of_url(self, url: str, otherwise: str) -> Endpoint:
+        endpoint = self._by_url.get((url, otherwise))
         if endpoint is None:
-            endpoint = recognise(url, self._providers)
+            endpoint = recognise(url, self._providers, otherwise=otherwise)
             if len(self._by_url) < _MAX_REMEMBERED_URLS:
-                self._by_url[url] = endpoint
+                self._by_url[url, otherwise] = endpoint
         return endpoint
 
 

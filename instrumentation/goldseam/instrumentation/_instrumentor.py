@@ -16,10 +16,8 @@ from opentelemetry.trace import TracerProvider, get_tracer
 from goldseam.instrumentation import _instruments, _sdk, _settings
 from goldseam.instrumentation._invocation import Telemetry
 from goldseam.instrumentation._patch import patch
+from goldseam.instrumentation._sdks import SDKS
 from goldseam.recovery import RecoveryConfig
-
-SDK_MODULES: Final = ("openai._base_client",)
-"""Where generated SDKs keep the base clients that all their requests pass."""
 
 SCOPE: Final = "goldseam.instrumentation"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
@@ -49,8 +47,8 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         )
         self._choke_point = choke_point
         self._undo = {}
-        for name in SDK_MODULES:
-            wrapt.register_post_import_hook(self._imported, name)
+        for sdk in SDKS:
+            wrapt.register_post_import_hook(self._imported, sdk.base_module)
 
     def _uninstrument(self, **_settings: Any) -> None:
         for undo in self._undo.values():

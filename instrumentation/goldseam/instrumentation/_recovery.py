@@ -166,13 +166,14 @@ class Mender:
         return response
 
     def _call(
-        self, target: Target, timeout_s: float | None, client_of: Callable[[Any], Any]
+        self, target: Target, timeout_s: float | None, client_of: Callable[[Any, Any], Any]
     ) -> Any:
         self.attempts += 1
         model = target.model if self.is_degraded(target) else None
         if target.provider == self._asked.provider:
             return self._request.again(model=model, timeout_s=timeout_s)
-        client = client_of(self._config.providers[target.provider])
+        provider = self._config.providers[target.provider]
+        client = client_of(provider, self._request.client)
         path = self.invocation.format.path
         return self._request.elsewhere(client, path=path, model=model, timeout_s=timeout_s)
 

@@ -10,8 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
-_SDK_HEADERS: Final = frozenset({"x-stainless-raw-response", "____stainless_override_cast_to"})
-"""Headers by which the SDK tells itself what to return; all others stay with their provider."""
+_KEPT_HEADERS: Final = frozenset(
+    {"x-stainless-raw-response", "____stainless_override_cast_to", "anthropic-beta"}
+)
+"""Headers by which the SDK tells itself what to return, or the API what the body means; all others
+stay with their provider."""
+
+_BETA: Final = "?beta=true"
+"""What Anthropic's SDK appends to the path of a call through `beta`."""
 
 _PARTS: Final = ("connect", "read", "write", "pool")
 """The four time-outs of an HTTP client."""
@@ -20,7 +26,7 @@ _PARTS: Final = ("connect", "read", "write", "pool")
 class SentRequest:
     """The arguments of one call of the SDK's `request` method."""
 
-    __slots__ = ("_args", "_client", "_kwargs", "_wrapped", "options")
+    __slots__ = ("_args", "_kwargs", "_wrapped", "client", "options")
 
     def __init__(
         self,
@@ -30,15 +36,17 @@ class SentRequest:
         kwargs: Mapping[str, Any],
     ) -> None:
         self._wrapped = wrapped
-        self._client = client
+        self.client = client
         self._args = args
         self._kwargs = kwargs
         self.options = options_of(args, kwargs)
 
     @property
     def arguments(self) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-        """The arguments as the application's call gave them."""
-        return self._args, self._kwargs
+        """The arguments of the application's call, less the SDK's own tracing of it."""
+        if self.options.__dict__.get("span_name") is None:
+            return self._args, self._kwargs
+        return self._arguments(_untraced(copy.copy(self.options)))
 
     @property
     def is_stream(self) -> bool:
@@ -57,8 +65,8 @@ class SentRequest:
             timeout_s: Upper bound of the time-out; None leaves the application's.
         """
         key = self.options.idempotency_key
-        if key is None and getattr(self._client, "_idempotency_header", None):
-            self.options.idempotency_key = self._client._idempotency_key()  # noqa: SLF001 - the SDK would make it anew for every sending
+        if key is None and getattr(self.client, "_idempotency_header", None):
+            self.options.idempotency_key = self.client._idempotency_key()  # noqa: SLF001 - the SDK would make it anew for every sending
         return self._arguments(self._copy(timeout_s))
 
     def again(self, *, model: str | None, timeout_s: float | None) -> Any:
@@ -83,26 +91,26 @@ class SentRequest:
             timeout_s: Upper bound of the time-out; None leaves the application's.
         """
         options = self._with_model(self._copy(timeout_s), model)
-        options.url = path
+        options.url = path + _BETA if options.url.endswith(_BETA) else path
         options.params = {}
         if isinstance(options.headers, Mapping):
             options.headers = {
                 name: value
                 for name, value in options.headers.items()
-                if name.lower() in _SDK_HEADERS
+                if name.lower() in _KEPT_HEADERS
             }
         args, kwargs = self._arguments(options)
         return client.request(*args, **kwargs)
 
     def private_texts(self) -> Iterator[str]:
         """Yield what no message may repeat although it stands outside the body."""
-        headers = [self.options.headers, getattr(self._client, "_custom_headers", None)]
+        headers = [self.options.headers, getattr(self.client, "_custom_headers", None)]
         values = (each.values() for each in headers if isinstance(each, Mapping))
-        key = getattr(self._client, "api_key", None)
-        yield from (text for text in (key, *chain(*values)) if isinstance(text, str))
+        keys = (getattr(self.client, name, None) for name in ("api_key", "auth_token"))
+        yield from (text for text in (*keys, *chain(*values)) if isinstance(text, str))
 
     def _copy(self, timeout_s: float | None) -> Any:
-        options = copy.copy(self.options)
+        options = _untraced(copy.copy(self.options))
         options.max_retries = 0
         bounded = _bounded(self._timeout(), timeout_s)
         if bounded is not None:
@@ -125,12 +133,19 @@ class SentRequest:
     def _timeout(self) -> Any:
         given = self.options.timeout
         is_given = given is None or isinstance(given, (int, float)) or hasattr(given, "read")
-        return given if is_given else self._client.timeout
+        return given if is_given else self.client.timeout
 
 
 def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Return the options among the arguments of the SDK's `request` method."""
     return args[1] if len(args) > 1 else kwargs.get("options")
+
+
+def _untraced(options: Any) -> Any:
+    """Take the span's name out of our own options object: Anthropic's SDK then makes no span."""
+    if vars(options).get("span_name") is not None:
+        options.span_name = None
+    return options
 
 
 def _seconds(timeout: Any) -> float | None:

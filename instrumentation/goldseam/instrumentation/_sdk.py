@@ -10,14 +10,14 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from goldseam.instrumentation._clients import OWN_CLIENT, Clients
 from goldseam.instrumentation._endpoint import Endpoints
-from goldseam.instrumentation._formats import format_of
+from goldseam.instrumentation._formats import Body, Format, format_of, other_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._invocation import Invocation, Telemetry
 from goldseam.instrumentation._raw import follow_raw, is_raw
@@ -34,6 +34,8 @@ _Kwargs = Mapping[str, Any]
 
 _log = logging.getLogger("goldseam.instrumentation")
 
+_NO_RECOVERY: Final = RecoveryConfig(mode="off")
+
 
 class ChokePoint:
     """Watches the requests of SDK clients; one per `instrument()`."""
@@ -43,6 +45,10 @@ class ChokePoint:
         self.is_active = True
         self._telemetry = telemetry
         self._recovery = settings.recovery
+        self._recovery_by_api = {
+            api: settings.recovery.speaking(api)
+            for api in {"", *(each.api for each in settings.recovery.fallback_providers)}
+        }
         self._endpoints = Endpoints(settings.recovery.providers)
 
     def request(self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs) -> Any:
@@ -117,9 +123,12 @@ class ChokePoint:
         """Start watching a call, or return None for one that is none of our business."""
         end_collected()
         options = options_of(args, kwargs)
-        format_ = format_of(options.method, options.url)
         body = options.json_data
-        if format_ is None or not isinstance(body, dict) or not self._watches(client):
+        format_ = format_of(options.method, options.url) if isinstance(body, dict) else None
+        if format_ is None:
+            format_ = other_of(options.method, options.url)
+            body = body if isinstance(body, dict) else {}
+        if format_ is None or not self._watches(client):
             return None
         if options.extra_json:
             body = {**body, **options.extra_json}
@@ -129,10 +138,16 @@ class ChokePoint:
             self._telemetry, format_, endpoint, body, secrets=request.private_texts
         )
         try:
-            return _Call(invocation, request, self._recovery, self.clients)
+            return _Call(invocation, request, self._recovery_of(format_, body), self.clients)
         except Exception:
             invocation.stop_with(None)
             raise
+
+    def _recovery_of(self, format_: Format, body: Body) -> RecoveryConfig:
+        """Return how far recovery may go with a request."""
+        if self._recovery.mode == "off" or not format_.may_repeat(body):
+            return _NO_RECOVERY
+        return self._recovery_by_api.get(format_.api) or self._recovery_by_api[""]
 
     def _watches(self, client: Any) -> bool:
         return self.is_active and is_instrumentation_enabled() and not hasattr(client, OWN_CLIENT)

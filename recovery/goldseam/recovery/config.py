@@ -21,12 +21,13 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from goldseam.recovery.providers import PRESETS, Provider
+from goldseam.recovery.providers import PRESETS, Api, Provider
 from goldseam.recovery.values import Policy
 
 Mode = Literal["off", "observe", "on"]
 
 _MODES: Final[tuple[str, ...]] = get_args(Mode)
+_APIS: Final[tuple[Api, ...]] = get_args(Api)
 _POLICY: Final = tuple(option.name for option in fields(Policy))
 _PROVIDER: Final = tuple(option.name for option in fields(Provider) if option.name != "name")
 
@@ -55,6 +56,11 @@ class RecoveryConfig:
         return tuple(
             self.providers[name] for name in self.policy.fallback if name in self.providers
         )
+
+    def speaking(self, api: str) -> "RecoveryConfig":
+        """Return the same settings with only those providers in the fallback that speak `api`."""
+        names = tuple(provider.name for provider in self.fallback_providers if provider.api == api)
+        return replace(self, policy=replace(self.policy, fallback=names))
 
 
 def load_config(environ: Mapping[str, str]) -> RecoveryConfig:
@@ -211,6 +217,13 @@ def _url(value: object, where: str) -> str:
     return url
 
 
+def _api(value: object, where: str) -> Api:
+    for api in _APIS:
+        if value == api:
+            return api
+    raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_APIS)}.")
+
+
 def _names(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise RecoveryConfigError(f'{where} is {value!r}; it must be a list such as ["ollama"].')
@@ -236,4 +249,5 @@ _PROVIDER_CHECKS: Final = {
     "api_key_env": _text,
     "models": _models,
     "timeout_s": _seconds,
+    "api": _api,
 }

@@ -7,14 +7,18 @@ Keys are read from the environment when they are needed and stand in no repr.
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from goldseam.recovery.values import Alternative, Target
+
+Api = Literal["openai", "anthropic"]
+"""The HTTP APIs that a request can be carried on in: OpenAI's, which most providers speak, or
+Anthropic's. A request goes only to providers of the API it is written in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One provider that speaks the OpenAI API.
+    """One provider.
 
     Attributes:
         name: Its name in policies and telemetry.
@@ -22,6 +26,7 @@ class Provider:
         api_key_env: Name of the environment variable that holds the key; None needs no key.
         models: Asked model to model here; `*` stands for all others; absent means the same name.
         timeout_s: Time-out of one attempt there; None takes the caller's.
+        api: The API that it speaks at `base_url`.
     """
 
     name: str
@@ -29,6 +34,7 @@ class Provider:
     api_key_env: str | None = None
     models: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
+    api: Api = "openai"
 
     def api_key(self) -> str | None:
         """Return the key from the environment; None where none is set."""
@@ -59,6 +65,12 @@ def ready_alternatives(providers: Iterable[Provider], asked: Target) -> tuple[Al
 PRESETS: Final[Mapping[str, Provider]] = {
     preset.name: preset
     for preset in (
+        Provider(
+            name="anthropic",
+            base_url="https://api.anthropic.com",
+            api_key_env="ANTHROPIC_API_KEY",
+            api="anthropic",
+        ),
         Provider(name="ollama", base_url="http://127.0.0.1:11434/v1"),
         Provider(name="openai", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
         Provider(

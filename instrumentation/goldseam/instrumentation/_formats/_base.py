@@ -4,7 +4,7 @@ Requests come from the application, answers from any server that claims to speak
 each value is checked for its type here, and a strange one counts as absent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 from opentelemetry.util.types import AttributeValue
@@ -15,17 +15,24 @@ from goldseam.semconv import attributes as names
 Body: TypeAlias = Mapping[str, Any]
 """The request's JSON body as the SDK will send it."""
 
+Parameters: TypeAlias = tuple[tuple[str, str, Callable[[Any], AttributeValue | None]], ...]
+"""Request parameter, attribute name, and the check that its value passes or not."""
+
 MAX_NAME_CHARS: Final = 256
 """Model names, ids and finish reasons are short; anything longer is cut."""
 
 MAX_TOKENS: Final = 1_000_000_000
 """Larger counts are a server's mistake."""
 
+MAX_PARTS: Final = 128
+"""Choices or text parts of one answer that are looked at; OpenAI accepts no more as `n`."""
+
 
 class Answer:
     """What an answer tells about itself, without its text."""
 
     __slots__ = (
+        "cache_creation_tokens",
         "cache_read_tokens",
         "error",
         "fingerprint",
@@ -47,6 +54,7 @@ class Answer:
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
         self.cache_read_tokens: int | None = None
+        self.cache_creation_tokens: int | None = None
         self.reasoning_tokens: int | None = None
         self.service_tier: str | None = None
         self.fingerprint: str | None = None
@@ -60,6 +68,7 @@ class Answer:
             _names.USAGE_INPUT_TOKENS: self.input_tokens,
             _names.USAGE_OUTPUT_TOKENS: self.output_tokens,
             _names.USAGE_CACHE_READ_INPUT_TOKENS: self.cache_read_tokens,
+            _names.USAGE_CACHE_CREATION_INPUT_TOKENS: self.cache_creation_tokens,
             _names.USAGE_REASONING_OUTPUT_TOKENS: self.reasoning_tokens,
             _names.OPENAI_RESPONSE_SERVICE_TIER: self.service_tier,
             _names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: self.fingerprint,
@@ -97,8 +106,15 @@ class Format(Protocol):
         """Value of `gen_ai.operation.name`."""
 
     @property
+    def api(self) -> str:
+        """The API that it belongs to; recovery goes to providers of the same API only."""
+
+    @property
     def any_model_will_do(self) -> bool:
         """Whether another model's answer can stand in for the asked one's."""
+
+    def may_repeat(self, body: Body) -> bool:
+        """Tell whether recovery may send a request again: it costs money, and nothing else."""
 
     def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
         """Return the span attributes of the request's parameters, model left out."""
@@ -143,6 +159,44 @@ def integer(value: Any) -> int | None:
     return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
+def add_parameters(
+    attributes: dict[str, AttributeValue], body: Body, parameters: Parameters
+) -> None:
+    """Add the attributes of the parameters that a request sets, and whether it asks a stream."""
+    for parameter, name, checked in parameters:
+        if parameter in body:
+            value = checked(body[parameter])
+            if value is not None:
+                attributes[name] = value
+    if body.get("stream") is True:
+        attributes[_names.REQUEST_STREAM] = True
+
+
+def texts_of(content: Any) -> Iterable[str]:
+    """Return the texts of a content field: a text, or a list of texts and parts with a text."""
+    if isinstance(content, str):
+        return (content,)
+    if not isinstance(content, (list, tuple)):
+        return ()
+    texts = (part if isinstance(part, str) else field(part, "text") for part in content)
+    return [text for text in texts if isinstance(text, str)]
+
+
+def joined_length(lengths: Iterable[int]) -> int | None:
+    """Return the length of text parts joined by line breaks, None where there is no part."""
+    found = list(lengths)
+    return sum(found) + len(found) - 1 if found else None
+
+
+def error_in(response: Any) -> Mapping[str, Any] | None:
+    """Return the error that stands in an answer's body, as a JSON object."""
+    error = field(response, "error")
+    if error is None or isinstance(error, dict):
+        return error
+    told = {name: field(error, name) for name in ("code", "type", "message")}
+    return told if any(told.values()) else None
+
+
 def read_usage(answer: Answer, usage: Any) -> None:
     """Take the token counts of an OpenAI `usage` object into `answer`."""
     answer.input_tokens = tokens(field(usage, "prompt_tokens"))
@@ -150,6 +204,7 @@ def read_usage(answer: Answer, usage: Any) -> None:
     details = field(usage, "prompt_tokens_details")
     if details is not None:
         answer.cache_read_tokens = tokens(field(details, "cached_tokens"))
+        answer.cache_creation_tokens = tokens(field(details, "cache_write_tokens"))
     details = field(usage, "completion_tokens_details")
     if details is not None:
         answer.reasoning_tokens = tokens(field(details, "reasoning_tokens"))

@@ -1,22 +1,26 @@
 """OpenAI chat completions, as OpenAI and the many servers that speak its protocol send them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
 
 from goldseam.instrumentation import _names
 from goldseam.instrumentation._formats._base import (
+    MAX_PARTS,
     Answer,
     Body,
+    Parameters,
+    add_parameters,
     field,
     integer,
     name_of,
     number,
     read_usage,
+    texts_of,
 )
 
-_PARAMETERS: Final[tuple[tuple[str, str, Callable[[Any], AttributeValue | None]], ...]] = (
+_PARAMETERS: Final[Parameters] = (
     ("temperature", _names.REQUEST_TEMPERATURE, number),
     ("top_p", _names.REQUEST_TOP_P, number),
     ("max_tokens", _names.REQUEST_MAX_TOKENS, integer),
@@ -31,31 +35,27 @@ _PARAMETERS: Final[tuple[tuple[str, str, Callable[[Any], AttributeValue | None]]
 
 _OUTPUT_TYPES: Final = {"text": "text", "json_object": "json", "json_schema": "json"}
 
-MAX_CHOICES: Final = 128
-"""The most that OpenAI accepts as `n`."""
-
 
 class ChatFormat:
     """Chat completions, whole and streamed."""
 
     path: Final = "/chat/completions"
     operation: Final = "chat"
+    api: Final = "openai"
     any_model_will_do: Final = True
+
+    def may_repeat(self, body: Body) -> bool:  # noqa: ARG002 - the protocol's
+        """Tell that asking again costs money only."""
+        return True
 
     def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
         """Return the sampling parameters that the request sets."""
         attributes: dict[str, AttributeValue] = {_names.OPENAI_API_TYPE: "chat_completions"}
-        for parameter, name, checked in _PARAMETERS:
-            if parameter in body:
-                value = checked(body[parameter])
-                if value is not None:
-                    attributes[name] = value
+        add_parameters(attributes, body, _PARAMETERS)
         if "response_format" in body:
             kind = _OUTPUT_TYPES.get(str(field(body["response_format"], "type")))
             if kind is not None:
                 attributes[_names.OUTPUT_TYPE] = kind
-        if body.get("stream") is True:
-            attributes[_names.REQUEST_STREAM] = True
         return attributes
 
     def prompt_parts(self, body: Body) -> Iterator[str]:
@@ -64,7 +64,7 @@ class ChatFormat:
         if not isinstance(messages, (list, tuple)):
             return
         for message in messages:
-            yield from _text_parts(field(message, "content"))
+            yield from texts_of(field(message, "content"))
 
     def read(self, response: Any) -> Answer:
         """Return the facts of a whole answer."""
@@ -106,11 +106,16 @@ class ChatTally:
         if choices:
             for choice in choices:
                 index = choice.index
-                content = getattr(choice.delta, "content", None)
-                if content and len(self._lengths) < MAX_CHOICES:
+                delta = choice.delta  # Cerebras' SDK leaves some of them as the JSON they were
+                content = (
+                    delta.get("content") if type(delta) is dict else getattr(delta, "content", None)
+                )
+                if content and len(self._lengths) < MAX_PARTS:
                     self._lengths[index] = self._lengths.get(index, 0) + len(content)
-                if choice.finish_reason and len(self._finished) < MAX_CHOICES:
+                if choice.finish_reason and len(self._finished) < MAX_PARTS:
                     self._finished[index] = choice.finish_reason
+                    if "x_groq" in chunk.__dict__:
+                        _read_groq_usage(self.answer, chunk.x_groq)
         usage = getattr(chunk, "usage", None)
         if usage is not None:
             read_usage(self.answer, usage)
@@ -125,15 +130,6 @@ class ChatTally:
         return bool(self._finished)
 
 
-def _text_parts(content: Any) -> Iterable[str]:
-    if isinstance(content, str):
-        return (content,)
-    if not isinstance(content, (list, tuple)):
-        return ()
-    texts = (part if isinstance(part, str) else field(part, "text") for part in content)
-    return [text for text in texts if isinstance(text, str)]
-
-
 def _read_head(answer: Answer, response: Any) -> None:
     answer.model = name_of(field(response, "model"))
     answer.id = name_of(field(response, "id"))
@@ -141,13 +137,20 @@ def _read_head(answer: Answer, response: Any) -> None:
     answer.fingerprint = name_of(field(response, "system_fingerprint"))
 
 
+def _read_groq_usage(answer: Answer, told: Any) -> None:
+    """Take the counts that Groq sends with the finish reason, asked for or not."""
+    usage = field(told, "usage")
+    if usage is not None:
+        read_usage(answer, usage)
+
+
 def _read_choices(answer: Answer, choices: list[Any]) -> None:
     length, parts = 0, 0
-    for choice in choices[:MAX_CHOICES]:
+    for choice in choices[:MAX_PARTS]:
         reason = name_of(field(choice, "finish_reason"))
         if reason:
             answer.finish_reasons.append(reason)
-        for text in _text_parts(field(field(choice, "message"), "content")):
+        for text in texts_of(field(field(choice, "message"), "content")):
             length += len(text)
             parts += 1
     if parts:

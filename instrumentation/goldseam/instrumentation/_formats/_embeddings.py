@@ -23,8 +23,13 @@ class EmbeddingsFormat:
 
     path: Final = "/embeddings"
     operation: Final = "embeddings"
+    api: Final = "openai"
     any_model_will_do: Final = False
     """Vectors of two models mean different things, and nobody would notice."""
+
+    def may_repeat(self, body: Body) -> bool:  # noqa: ARG002 - the protocol's
+        """Tell that asking again costs money only."""
+        return True
 
     def request_attributes(self, body: Body) -> dict[str, AttributeValue]:
         """Return the dimensions and the encoding that the request asks for."""

@@ -10,16 +10,19 @@ with ScriptedProvider() as provider:
     assert provider.count == 2
 ```
 
-It speaks the OpenAI HTTP API (chat completions, streamed or not, embeddings, models) with the
-standard library alone. Replies are frozen values; a rule instead of a script gives weather that
-depends on the request only. Closing the provider ends every hang and every connection.
+It speaks OpenAI's HTTP API (chat completions, responses and completions, streamed or not,
+embeddings, models) and Anthropic's messages, streamed or not, with the standard library alone.
+Replies are frozen values; a rule instead of a script gives weather that depends on the request
+only. Closing the provider ends every hang and every connection.
 """
 
+from goldseam.recovery.testing.messages import MessageUsage, message, message_error
 from goldseam.recovery.testing.replies import (
     Reply,
     Request,
     Usage,
     chat,
+    completion,
     cut,
     delayed,
     embedding,
@@ -28,19 +31,26 @@ from goldseam.recovery.testing.replies import (
     raw,
     stream,
 )
+from goldseam.recovery.testing.responses import ResponseUsage, response
 from goldseam.recovery.testing.server import ScriptedProvider
 
 __all__ = [
+    "MessageUsage",
     "Reply",
     "Request",
+    "ResponseUsage",
     "ScriptedProvider",
     "Usage",
     "chat",
+    "completion",
     "cut",
     "delayed",
     "embedding",
     "error",
     "hang",
+    "message",
+    "message_error",
     "raw",
+    "response",
     "stream",
 ]

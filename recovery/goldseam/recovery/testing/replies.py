@@ -56,24 +56,24 @@ class Request:
     @property
     def model(self) -> str:
         """The model that was asked for, `scripted-model` where none was."""
-        return str(_dict(self.json).get("model") or "scripted-model")
+        return str(as_dict(self.json).get("model") or "scripted-model")
 
     @property
     def is_stream(self) -> bool:
         """Whether a streamed answer was asked for."""
-        return _dict(self.json).get("stream") is True
+        return as_dict(self.json).get("stream") is True
 
     @property
     def wants_usage(self) -> bool:
         """Whether `stream_options.include_usage` was set."""
-        return _dict(_dict(self.json).get("stream_options")).get("include_usage") is True
+        return as_dict(as_dict(self.json).get("stream_options")).get("include_usage") is True
 
     @property
     def prompt(self) -> str:
         """The last message's text, empty where there is none."""
-        messages = _dict(self.json).get("messages")
+        messages = as_dict(self.json).get("messages")
         last = messages[-1] if isinstance(messages, list) and messages else None
-        content = _dict(last).get("content")
+        content = as_dict(last).get("content")
         return content if isinstance(content, str) else ""
 
 
@@ -145,7 +145,7 @@ def chat(
 
     def render(request: Request) -> Wire:
         if request.is_stream:
-            words = stream(_words(text), usage=usage, model=model, finish_reason=finish_reason)
+            words = stream(words_of(text), usage=usage, model=model, finish_reason=finish_reason)
             wire = words.render(request)
             return replace(wire, headers={**wire.headers, **(headers or {})})
         message: dict[str, Any] = {
@@ -164,9 +164,52 @@ def chat(
             **({"usage": usage.as_json()} if usage else {}),
             "system_fingerprint": None,
         }
-        return _json_wire(200, body, request, headers)
+        return json_wire(200, body, request, headers)
 
     return Reply(f"chat {text!r}", render)
+
+
+def completion(
+    text: str = "ok",
+    *,
+    usage: Usage = Usage(),
+    finish_reason: str = "stop",
+    cut_after: int | None = None,
+) -> Reply:
+    """Answer a text completion; streamed, word by word, if the request asks for a stream.
+
+    Args:
+        text: What completes the prompt.
+        usage: Token counts; a stream has them only if the request asks for them.
+        finish_reason: Of the only choice.
+        cut_after: Close a stream's connection after so many words; None sends everything.
+    """
+
+    def body(request: Request, choices: list[dict[str, Any]], found: Usage | None) -> Any:
+        return {
+            "id": f"cmpl-{request.number}",
+            "object": "text_completion",
+            "created": CREATED_UNIX_S,
+            "model": request.model,
+            "choices": choices,
+            **({"usage": found.as_json()} if found else {}),
+        }
+
+    def choice(part: str, reason: str | None) -> list[dict[str, Any]]:
+        return [{"index": 0, "text": part, "logprobs": None, "finish_reason": reason}]
+
+    def render(request: Request) -> Wire:
+        if not request.is_stream:
+            return json_wire(200, body(request, choice(text, finish_reason), usage), request)
+        chunks = [body(request, choice(word, None), None) for word in words_of(text)[:cut_after]]
+        if cut_after is None:
+            chunks.append(body(request, choice("", finish_reason), None))
+            chunks += [body(request, [], usage)] if request.wants_usage else []
+        events = [f"data: {jsonlib.dumps(chunk)}\n\n".encode() for chunk in chunks]
+        done = [b"data: [DONE]\n\n"] if cut_after is None else []
+        return sse_wire([*events, *done], request, cut=cut_after is not None)
+
+    return Reply(f"completion {text!r}", render)
 
 
 def stream(
@@ -207,13 +250,7 @@ def stream(
             parts.append(_event(request, model, [], usage=usage, with_usage=True))
         if cut_after is None and done:
             parts.append(b"data: [DONE]\n\n")
-        return Wire(
-            headers={**_SSE, "x-request-id": _request_id(request)},
-            parts=tuple(parts),
-            chunked=True,
-            gap_s=gap_s,
-            ending="keep" if cut_after is None else "cut",
-        )
+        return sse_wire(parts, request, cut=cut_after is not None, gap_s=gap_s)
 
     return Reply(f"stream of {len(texts)}", render)
 
@@ -225,7 +262,7 @@ def embedding(
     """Answer an embeddings request: the given vectors, or one short vector per input."""
 
     def render(request: Request) -> Wire:
-        asked = _dict(request.json).get("input")
+        asked = as_dict(request.json).get("input")
         count = len(asked) if isinstance(asked, list) else 1
         found = vectors or ((0.1, 0.2, 0.3),) * count
         data = [
@@ -234,7 +271,7 @@ def embedding(
         ]
         tokens = {"prompt_tokens": usage.input_tokens, "total_tokens": usage.input_tokens}
         body = {"object": "list", "data": data, "model": request.model, "usage": tokens}
-        return _json_wire(200, body, request)
+        return json_wire(200, body, request)
 
     return Reply("embedding", render)
 
@@ -246,7 +283,7 @@ def models(*names: str) -> Reply:
         for name in names
     ]
     return Reply(
-        "models", lambda request: _json_wire(200, {"object": "list", "data": data}, request)
+        "models", lambda request: json_wire(200, {"object": "list", "data": data}, request)
     )
 
 
@@ -283,7 +320,7 @@ def error(
     wait = {} if retry_after is None else {"retry-after": str(retry_after)}
 
     def render(request: Request) -> Wire:
-        return _json_wire(status, sent, request, {**wait, **(headers or {})})
+        return json_wire(status, sent, request, {**wait, **(headers or {})})
 
     return Reply(f"error {status} {detail['code'] or detail['type']}", render)
 
@@ -335,24 +372,44 @@ def cut(
     return Reply("cut mid body", render)
 
 
-def _dict(value: object) -> dict[str, Any]:
+def as_dict(value: object) -> dict[str, Any]:
+    """Return a JSON object, an empty one in place of anything else."""
     return value if isinstance(value, dict) else {}
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Return the words of a text as the chunks of its stream."""
     words = text.split(" ")
     return [words[0], *(f" {word}" for word in words[1:])]
 
 
-def _request_id(request: Request) -> str:
+def request_id_of(request: Request) -> str:
+    """Return the provider's own id of a request."""
     return f"req_{request.number:08x}"
 
 
-def _json_wire(
+def json_wire(
     status: int, body: object, request: Request, headers: Mapping[str, str] | None = None
 ) -> Wire:
-    sent = {**_JSON, "x-request-id": _request_id(request), **(headers or {})}
+    """Return a JSON answer."""
+    sent = {**_JSON, "x-request-id": request_id_of(request), **(headers or {})}
     return Wire(status=status, headers=sent, parts=(jsonlib.dumps(body).encode(),))
+
+
+def sse_wire(parts: Iterable[bytes], request: Request, *, cut: bool, gap_s: float = 0.0) -> Wire:
+    """Return a stream of server-sent events, one HTTP chunk each."""
+    return Wire(
+        headers={**_SSE, "x-request-id": request_id_of(request)},
+        parts=tuple(parts),
+        chunked=True,
+        gap_s=gap_s,
+        ending="cut" if cut else "keep",
+    )
+
+
+def sse_event(kind: str, data: Mapping[str, object]) -> bytes:
+    """Return one event that has a name, as the Responses API and Anthropic send them."""
+    return f"event: {kind}\ndata: {jsonlib.dumps({'type': kind, **data})}\n\n".encode()
 
 
 def _delta(delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:

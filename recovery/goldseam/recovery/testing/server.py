@@ -14,20 +14,23 @@ import struct
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Final, Self
 
+from goldseam.recovery.testing.messages import message
 from goldseam.recovery.testing.replies import (
     Reply,
     Request,
     Wire,
     chat,
+    completion,
     embedding,
     error,
     models,
 )
+from goldseam.recovery.testing.responses import response
 
 _BACKLOG: Final = 2048
 """A thousand clients may connect at the same moment; the kernel may cap this."""
@@ -42,13 +45,23 @@ _MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
-class ScriptedProvider:
-    """An OpenAI-speaking provider on a free loopback port that answers what a test scripts.
+USUAL: Final[Mapping[str, Callable[[], Reply]]] = {
+    "/chat/completions": chat,
+    "/embeddings": embedding,
+    "/responses": response,
+    "/messages": message,
+    "/completions": completion,
+}
+"""Ends of the paths that always have an answer, in the order in which they are looked at."""
 
-    Replies of `script` are given in order, one per request for a chat completion or an embedding.
-    When they are used up, `default` answers (embeddings are then answered with short vectors
-    unless a default was given). With `respond`, that rule answers instead of the script.
-    `GET /v1/models` always lists; any other path is OpenAI's 404.
+
+class ScriptedProvider:
+    """A provider on a free loopback port that answers what a test scripts.
+
+    It speaks OpenAI's API and, at `/v1/messages`, Anthropic's. Replies of `script` are given in
+    order, one per POST. When they are used up, `default` answers, or where none was given the
+    usual answer of the path (`USUAL`). With `respond`, that rule answers instead of the script.
+    `GET /v1/models` always lists; a path that is not usual is OpenAI's 404 unless it is scripted.
 
     Args:
         respond: Called in the connection's thread with each request; gives the reply.
@@ -171,7 +184,7 @@ class ScriptedProvider:
         """Return the answer that no script changes."""
         if request.method == "GET" and request.path.endswith("/models"):
             return self._models
-        if request.method == "POST" and request.path.endswith(("/chat/completions", "/embeddings")):
+        if request.method == "POST" and (self._script or request.path.endswith(tuple(USUAL))):
             return None
         text = f"Invalid URL ({request.method} {request.path})"
         return error(404, code="unknown_url", message=text)
@@ -181,7 +194,7 @@ class ScriptedProvider:
             return self._script.popleft()
         if self.default is not None:
             return self.default
-        return embedding() if request.path.endswith("/embeddings") else chat()
+        return next(usual() for end, usual in USUAL.items() if request.path.endswith(end))
 
     def _ruled_reply(self, request: Request) -> Reply:
         """Ask the rule; its fault is kept and raised when the provider is closed."""
