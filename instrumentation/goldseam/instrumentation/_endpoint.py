@@ -45,6 +45,8 @@ KNOWN_SUFFIXES: Final = (
     (".endpoints.ai.cloud.ovh.net", "ovhcloud"),
     (".openai.com", "openai"),
     (".aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("-aiplatform.googleapis.com", "gcp.vertex_ai"),
+    (".ollama.com", "ollama"),
 )
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -62,6 +64,7 @@ class Endpoint:
         address: Host name or address.
         port: TCP port.
         attributes: The span attributes that follow from the above.
+        is_known: Whether the address told the provider.
     """
 
     provider: str
@@ -69,11 +72,20 @@ class Endpoint:
     address: str
     port: int
     attributes: Mapping[str, AttributeValue] = field(repr=False)
+    is_known: bool = True
 
 
-def recognise(base_url: str, providers: Mapping[str, Provider]) -> Endpoint:
-    """Return the endpoint behind `base_url`."""
-    return _endpoint(base_url, _configured_provider(base_url, providers))
+def recognise(
+    base_url: str, providers: Mapping[str, Provider], *, otherwise: str = "openai"
+) -> Endpoint:
+    """Return the endpoint behind `base_url`.
+
+    Args:
+        base_url: The address of the provider, or of something below it.
+        providers: The configured providers.
+        otherwise: The provider of an address that nobody knows.
+    """
+    return _endpoint(base_url, _configured_provider(base_url, providers), otherwise)
 
 
 def endpoint_of(provider: Provider) -> Endpoint:
@@ -81,10 +93,10 @@ def endpoint_of(provider: Provider) -> Endpoint:
     return _endpoint(provider.base_url, provider.name)
 
 
-def _endpoint(base_url: str, configured: str | None) -> Endpoint:
+def _endpoint(base_url: str, configured: str | None, otherwise: str = "openai") -> Endpoint:
     host, port, _ = _place(base_url)
     known = _known_provider(host, port)
-    provider = configured or known or "openai"
+    provider = configured or known or otherwise
     family = known or provider
     return Endpoint(
         provider=provider,
@@ -97,6 +109,7 @@ def _endpoint(base_url: str, configured: str | None) -> Endpoint:
             _names.SERVER_ADDRESS: host,
             _names.SERVER_PORT: port,
         },
+        is_known=bool(configured or known),
     )
 
 
@@ -106,7 +119,7 @@ class Endpoints:
     def __init__(self, providers: Mapping[str, Provider]) -> None:
         self._providers = providers
         self._by_client: WeakKeyDictionary[Any, tuple[Any, Endpoint]] = WeakKeyDictionary()
-        self._by_url: dict[str, Endpoint] = {}
+        self._by_url: dict[tuple[str, str], Endpoint] = {}
 
     def of(self, client: Any) -> Endpoint:
         """Return the endpoint that `client` talks to now; its base URL may be reassigned."""
@@ -114,16 +127,18 @@ class Endpoints:
         remembered = self._by_client.get(client)
         if remembered is not None and remembered[0] is url:
             return remembered[1]
-        endpoint = self._of_url(str(url))
+        endpoint = self.of_url(str(url))
         self._by_client[client] = (url, endpoint)
         return endpoint
 
-    def _of_url(self, url: str) -> Endpoint:
-        endpoint = self._by_url.get(url)
+    def of_url(self, url: str, otherwise: str = "openai") -> Endpoint:
+        """Return the endpoint of an address; `otherwise` is the provider of an unknown one."""
+        key = (url, otherwise)
+        endpoint = self._by_url.get(key)
         if endpoint is None:
-            endpoint = recognise(url, self._providers)
+            endpoint = recognise(url, self._providers, otherwise=otherwise)
             if len(self._by_url) < _MAX_REMEMBERED_URLS:
-                self._by_url[url] = endpoint
+                self._by_url[key] = endpoint
         return endpoint
 
 
