@@ -100,7 +100,9 @@ class Attempts:
 
     def send(self, wrapped: Callable[..., Any], args: _Args, kwargs: _Kwargs) -> Any:
         """Send one request and note how it ended."""
-        started_ns = self._begin()
+        self._sending = True
+        self.count += 1
+        started_ns = time.time_ns()
         try:
             response = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -113,7 +115,9 @@ class Attempts:
         self, wrapped: Callable[..., Awaitable[Any]], args: _Args, kwargs: _Kwargs
     ) -> Any:
         """Send one request and note how it ended: `send` for tasks."""
-        started_ns = self._begin()
+        self._sending = True
+        self.count += 1
+        started_ns = time.time_ns()
         try:
             response = await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -147,11 +151,6 @@ class Attempts:
                 event[_names.ERROR_TYPE] = sent.error_type
             span.add_event(names.EVENT_ATTEMPT, event, sent.ended_ns)
             before_ns = sent.ended_ns
-
-    def _begin(self) -> int:
-        self._sending = True
-        self.count += 1
-        return time.time_ns()
 
     @fenced
     def _answered(self, started_ns: int, response: Any) -> None:

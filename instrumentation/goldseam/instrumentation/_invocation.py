@@ -25,6 +25,7 @@ from goldseam.instrumentation._formats import Answer, Body, Format, name_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._instruments import Instruments
 from goldseam.instrumentation._privacy import canonical_text, sha256, texts_in
+from goldseam.instrumentation._truncation import is_truncated
 from goldseam.semconv import attributes as names
 from goldseam.semconv import log_id
 from goldseam.semconv.attributes import RecoveryOutcome, SpanType
@@ -303,12 +304,20 @@ class Invocation:
             self.attempts.show(self.span)
         if answer is not None:
             attributes.update(answer.attributes())
+            if answer.input_tokens is not None and self._is_truncated(answer.input_tokens):
+                attributes[names.PROMPT_TRUNCATED] = True
         if first_chunk_s is not None:
             attributes[_names.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
         if fault is not None:
             attributes.update(fault.attributes())
             self.span.set_status(Status(StatusCode.ERROR, fault.message))
         self.span.set_attributes(attributes)
+
+    def _is_truncated(self, input_tokens: int) -> bool:
+        length = self._at_end.get(names.PROMPT_LENGTH)
+        if not isinstance(length, int):
+            return False
+        return is_truncated(length, input_tokens, self.format.prompt_parts(self._body))
 
     @fenced
     def _measure(

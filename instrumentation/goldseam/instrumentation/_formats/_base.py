@@ -34,6 +34,7 @@ class Answer:
         "input_tokens",
         "length",
         "model",
+        "more",
         "output_tokens",
         "reasoning_tokens",
         "service_tier",
@@ -51,6 +52,7 @@ class Answer:
         self.service_tier: str | None = None
         self.fingerprint: str | None = None
         self.error: Mapping[str, Any] | None = None
+        self.more: dict[str, AttributeValue] = {}
 
     def attributes(self) -> dict[str, AttributeValue]:
         """Return the span attributes of the answer; what is not known is left out."""
@@ -70,6 +72,7 @@ class Answer:
         }
         if self.finish_reasons:
             attributes[_names.RESPONSE_FINISH_REASONS] = self.finish_reasons
+        attributes.update(self.more)
         return attributes
 
 

@@ -12,14 +12,24 @@ from typing import Any, Final
 from goldseam.instrumentation._formats._base import Body, Format, name_of
 from goldseam.instrumentation._formats._chat import CHAT
 from goldseam.instrumentation._formats._embeddings import EMBEDDINGS
+from goldseam.instrumentation._formats._gemini import EMBED_CONTENT, GENERATE_CONTENT
+from goldseam.instrumentation._formats._ollama import OLLAMA_CHAT, OLLAMA_EMBED, OLLAMA_GENERATE
 
 _BY_LAST_SEGMENT: Final[Mapping[bytes, tuple[bytes, Format]]] = {
     b"completions": (b"/chat/completions", CHAT),
     b"embeddings": (b"/embeddings", EMBEDDINGS),
+    b"chat": (b"/api/chat", OLLAMA_CHAT),
+    b"generate": (b"/api/generate", OLLAMA_GENERATE),
+    b"embed": (b"/api/embed", OLLAMA_EMBED),
 }
 """Last segment to the whole end of the path, and its format."""
 
-_BY_METHOD: Final[Mapping[bytes, Format]] = {}
+_BY_METHOD: Final[Mapping[bytes, Format]] = {
+    b"generateContent": GENERATE_CONTENT,
+    b"streamGenerateContent": GENERATE_CONTENT,
+    b"embedContent": EMBED_CONTENT,
+    b"batchEmbedContents": EMBED_CONTENT,
+}
 """Google's `…/models/NAME:method`."""
 
 _STREAMED_METHODS: Final = frozenset({b"streamGenerateContent"})

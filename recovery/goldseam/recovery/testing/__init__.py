@@ -10,11 +10,20 @@ with ScriptedProvider() as provider:
     assert provider.count == 2
 ```
 
-It speaks the OpenAI HTTP API (chat completions, streamed or not, embeddings, models) with the
-standard library alone. Replies are frozen values; a rule instead of a script gives weather that
-depends on the request only. Closing the provider ends every hang and every connection.
+It speaks the OpenAI HTTP API (chat completions, streamed or not, embeddings, models), Ollama's own
+API and Gemini's, with the standard library alone. Replies are frozen values; a rule instead of a
+script gives weather that depends on the request only. Closing the provider ends every hang and
+every connection.
 """
 
+from goldseam.recovery.testing.gemini import (
+    GeminiUsage,
+    gemini,
+    gemini_blocked,
+    gemini_embedding,
+    gemini_error,
+)
+from goldseam.recovery.testing.ollama import ollama, ollama_embedding, ollama_error
 from goldseam.recovery.testing.replies import (
     Reply,
     Request,
@@ -31,6 +40,7 @@ from goldseam.recovery.testing.replies import (
 from goldseam.recovery.testing.server import ScriptedProvider
 
 __all__ = [
+    "GeminiUsage",
     "Reply",
     "Request",
     "ScriptedProvider",
@@ -40,7 +50,14 @@ __all__ = [
     "delayed",
     "embedding",
     "error",
+    "gemini",
+    "gemini_blocked",
+    "gemini_embedding",
+    "gemini_error",
     "hang",
+    "ollama",
+    "ollama_embedding",
+    "ollama_error",
     "raw",
     "stream",
 ]

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Final, Self
 
+from goldseam.recovery.testing.gemini import gemini, gemini_embedding
+from goldseam.recovery.testing.ollama import ollama, ollama_embedding
 from goldseam.recovery.testing.replies import (
     Reply,
     Request,
@@ -43,11 +45,11 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 
 class ScriptedProvider:
-    """An OpenAI-speaking provider on a free loopback port that answers what a test scripts.
+    """A provider on a free loopback port that answers what a test scripts.
 
-    Replies of `script` are given in order, one per request for a chat completion or an embedding.
-    When they are used up, `default` answers (embeddings are then answered with short vectors
-    unless a default was given). With `respond`, that rule answers instead of the script.
+    Replies of `script` are given in order, one per request for an answer or an embedding by the
+    paths of OpenAI, Ollama and Gemini. When they are used up, `default` answers (without one, each
+    path with its own shape). With `respond`, that rule answers instead of the script.
     `GET /v1/models` always lists; any other path is OpenAI's 404.
 
     Args:
@@ -94,6 +96,11 @@ class ScriptedProvider:
     def base_url(self) -> str:
         """The address to give to a client, ending in `/v1`."""
         return f"http://{self.host}:{self.port}/v1"
+
+    @property
+    def origin(self) -> str:
+        """The address without a path, for clients of Ollama and Gemini."""
+        return f"http://{self.host}:{self.port}"
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -171,7 +178,7 @@ class ScriptedProvider:
         """Return the answer that no script changes."""
         if request.method == "GET" and request.path.endswith("/models"):
             return self._models
-        if request.method == "POST" and request.path.endswith(("/chat/completions", "/embeddings")):
+        if request.method == "POST" and _default_reply(request.path) is not None:
             return None
         text = f"Invalid URL ({request.method} {request.path})"
         return error(404, code="unknown_url", message=text)
@@ -181,7 +188,7 @@ class ScriptedProvider:
             return self._script.popleft()
         if self.default is not None:
             return self.default
-        return embedding() if request.path.endswith("/embeddings") else chat()
+        return _default_reply(request.path) or chat()
 
     def _ruled_reply(self, request: Request) -> Reply:
         """Ask the rule; its fault is kept and raised when the provider is closed."""
@@ -192,6 +199,24 @@ class ScriptedProvider:
         except Exception as fault:  # noqa: BLE001 - a test's rule may raise anything
             self._faults.append(fault)
             return error(500, code="rule_failed", message=f"The test's rule raised {fault!r}")
+
+
+_DEFAULTS: Final[tuple[tuple[str, Callable[[], Reply]], ...]] = (
+    ("/chat/completions", chat),
+    ("/embeddings", embedding),
+    ("/api/chat", ollama),
+    ("/api/generate", ollama),
+    ("/api/embed", ollama_embedding),
+    (":generateContent", gemini),
+    (":streamGenerateContent", gemini),
+    (":embedContent", gemini_embedding),
+    (":batchEmbedContents", gemini_embedding),
+)
+"""End of the path to what answers there when the script is used up."""
+
+
+def _default_reply(path: str) -> Reply | None:
+    return next((make() for end, make in _DEFAULTS if path.endswith(end)), None)
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
