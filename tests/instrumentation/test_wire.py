@@ -474,6 +474,7 @@ class TestSameForTheCaller:
         provider.script(error(400, message=f"cannot do {CANARY} with {key}, my-own-header-value"))
         provider.script(stream((CANARY,)))
         headers = {"authorization": f"Bearer {key}", "x-own": "my-own-header-value"}
+        url += "?key=my-own-header-value"
         body = {**BODY, "messages": [{"role": "user", "content": CANARY}]}
 
         for _ in range(3):
@@ -531,12 +532,21 @@ class TestWhoseCallIsIt:
 
         assert recorder.finished == []
 
+    @pytest.mark.parametrize(
+        "mark",
+        [
+            {"gen_ai.operation.name": "chat"},
+            {"openinference.span.kind": "LLM"},
+            {"llm.request.type": "chat"},
+        ],
+        ids=lambda mark: next(iter(mark)),
+    )
     def test_other_instrumentations_call_passes(
-        self, http: Http, url: str, recorder: Recorder
+        self, http: Http, url: str, recorder: Recorder, mark: dict[str, str]
     ) -> None:
         """Inside a span of another GenAI instrumentation, and by its context key, we are silent."""
         tracer = recorder.tracer_provider.get_tracer("theirs")
-        with tracer.start_as_current_span("chat", attributes={"gen_ai.operation.name": "chat"}):
+        with tracer.start_as_current_span("chat", attributes=mark):
             http.post(url, json=BODY)
         key = "opentelemetry.genai.client.inference.context"
         token = otel.attach(otel.set_value(key, object()))

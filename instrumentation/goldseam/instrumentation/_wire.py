@@ -39,8 +39,12 @@ _OTHERS_KEYS: Final = (
 )
 """Set by instrumentations on `opentelemetry-util-genai` while a call of theirs is at work."""
 
-_INFERENCE: Final = frozenset({"chat", "text_completion", "generate_content", "embeddings"})
-"""Operations whose span stands for one call; agents and chains have calls below them."""
+_OTHERS_MARKS: Final = (
+    (OPERATION_NAME, frozenset({"chat", "text_completion", "generate_content", "embeddings"})),
+    ("openinference.span.kind", frozenset({"LLM", "EMBEDDING"})),
+    ("llm.request.type", frozenset({"chat", "completion", "embedding"})),
+)
+"""What marks a span that stands for one call; agents and chains have calls below them."""
 
 _ORDINARY_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host",
@@ -56,7 +60,7 @@ _Kwargs = Mapping[str, Any]
 
 
 class Wire:
-    """Watches the requests of one HTTP library; one per library and `instrument()`."""
+    """Watches the requests of both HTTP libraries; one per `instrument()`."""
 
     def __init__(self, telemetry: Telemetry, settings: Settings) -> None:
         self.is_active = True
@@ -117,9 +121,8 @@ class _WireCall:
     def __init__(
         self, telemetry: Telemetry, path: WirePath, endpoint: Endpoint, body: Body, request: Any
     ) -> None:
-        headers = request.headers
         self._invocation = Invocation(
-            telemetry, path.format, endpoint, body, secrets=lambda: _private_texts(headers)
+            telemetry, path.format, endpoint, body, secrets=lambda: _private_texts(request)
         )
 
     def send(self, wrapped: Callable[..., Any], args: _Args, kwargs: _Kwargs) -> Any:
@@ -176,7 +179,7 @@ def _is_told_by_others(context: Context) -> bool:
     if any(get_value(key, context) is not None for key in _OTHERS_KEYS):
         return True
     known = getattr(get_current_span(context), "attributes", None) or {}
-    return known.get(OPERATION_NAME) in _INFERENCE
+    return any(known.get(name) in values for name, values in _OTHERS_MARKS)
 
 
 def _body_of(request: Any, path: WirePath) -> Body:
@@ -201,8 +204,9 @@ def _clean_baggage(request: Any) -> None:
         del request.headers["baggage"]
 
 
-def _private_texts(headers: Any) -> Iterator[str]:
-    for name, value in headers.items():
+def _private_texts(request: Any) -> Iterator[str]:
+    yield from request.url.params.values()
+    for name, value in request.headers.items():
         if name.lower() not in _ORDINARY_HEADERS:
             yield value
             yield value.removeprefix("Bearer ")
