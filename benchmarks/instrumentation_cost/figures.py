@@ -13,6 +13,7 @@ class Footprint:
     """What switching a subject on and one chat add to a process with the client and the SDK."""
 
     cpu_ms: float
+    """CPU time of importing and switching on."""
     modules: int
     rss_mb: float
     client_modules: int

@@ -28,7 +28,7 @@ CPU_ROUND_S: Final = 0.02
 
 _MANY: Final = 1_000
 _NO_PLUGINS: Final = MappingProxyType({"PYDANTIC_DISABLE_PLUGINS": "__all__"})
-"""Logfire comes in with pydantic; a bare process must be without it."""
+"""Logfire comes in with pydantic, before anybody has asked for it."""
 
 _OURS: Final = "instrumentation_cost"
 
@@ -119,18 +119,18 @@ def _is_watched(subject: Subject, scenario: Scenario, seen: dict[str, Any]) -> b
 def _footprints(plan: Plan, figures: Figures, folder: Path) -> None:
     for subject in plan.subjects:
         say(f"footprint of {subject.name}")
-        bare_subject = replace(subject, variables={**subject.variables, **_NO_PLUGINS})
+        alone = replace(subject, variables={**subject.variables, **_NO_PLUGINS})
         bare, on = [], []
-        for _ in range(plan.footprints + 1):
-            bare.append(_footprint(bare_subject, folder, is_on=False))
-            on.append(_footprint(subject, folder, is_on=True))
-        del bare[0], on[0]  # the first ones find the files' pages cold
+        for _ in range(plan.footprints):
+            bare.append(_footprint(alone, folder, is_on=False))
+            on.append(_footprint(alone, folder, is_on=True))
         names = {name for name in on[0]["names"] if not name.startswith(_OURS)}
         new = names - set(bare[0]["names"])
+        rss_bytes = _median(on, "rss_bytes") - _median(bare, "rss_bytes")
         figures.footprints[subject.name] = Footprint(
-            cpu_ms=1e3 * _median_difference(on, bare, "cpu_s"),
+            cpu_ms=1e3 * _median(on, "switched_on_s"),
             modules=len(new),
-            rss_mb=_median_difference(on, bare, "rss_bytes") / 2**20,
+            rss_mb=rss_bytes / 2**20,
             client_modules=sum(name.startswith("openai.") for name in new),
         )
 
@@ -140,10 +140,8 @@ def _footprint(subject: Subject, folder: Path, *, is_on: bool) -> dict[str, Any]
         return worker.ask("footprint", is_on=is_on)
 
 
-def _median_difference(
-    on: Sequence[dict[str, Any]], bare: Sequence[dict[str, Any]], key: str
-) -> float:
-    return statistics.median(one[key] for one in on) - statistics.median(one[key] for one in bare)
+def _median(answers: Sequence[dict[str, Any]], key: str) -> float:
+    return statistics.median(answer[key] for answer in answers)
 
 
 def _cpu_times(plan: Plan, figures: Figures, folder: Path) -> None:

@@ -50,7 +50,7 @@ Row = Sequence[str]
 
 def render(plan: Plan, figures: Figures) -> str:
     """Return all tables of a run as Markdown."""
-    sections = [_circumstances(figures)]
+    sections = [_circumstances(plan, figures)]
     if figures.added_k:
         sections += [
             "### Instructions added to one call\n\nThousands, and how many floors that is.",
@@ -88,10 +88,9 @@ def write(path: Path, text: str) -> None:
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
-def _circumstances(figures: Figures) -> str:
-    spread = (
-        f" Repeated counts differed by {figures.spread:.2%} at most." if figures.added_k else ""
-    )
+def _circumstances(plan: Plan, figures: Figures) -> str:
+    is_repeated = figures.added_k and plan.repeats > 1
+    spread = f" Repeated counts differed by {figures.spread:.2%} at most." if is_repeated else ""
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, "
         f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, "
@@ -133,7 +132,7 @@ def _footprints(plan: Plan, figures: Figures) -> str:
         "Python calls added: chat",
         "stream",
         "chat, span dropped",
-        "import and first call, ms CPU",
+        "import and switching on, ms CPU",
         "modules",
         "of them the client's",
         "MB",

@@ -31,7 +31,7 @@ CONVENTIONS = {
         server_attributes,
     )
     for name, value in vars(module).items()
-    if name.isupper()
+    if name.isupper() or name.endswith("_TEMPLATE")
 }
 
 

@@ -137,6 +137,12 @@ def without_own_baggage(otel_context: Context) -> Context:
     return otel_context
 
 
+def without_own_entries(header: str) -> str:
+    """Return the value of a `baggage` header without its `goldseam.*` entries."""
+    entries = (entry.strip() for entry in header.split(","))
+    return ",".join(each for each in entries if each and not each.startswith("goldseam."))
+
+
 def _text(value: object) -> str:
     text = str(value)[:MAX_VALUE_CHARS]
     return text if text.isascii() else text.encode(errors="replace").decode()

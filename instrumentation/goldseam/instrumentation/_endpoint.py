@@ -46,6 +46,8 @@ KNOWN_SUFFIXES: Final = (
     (".endpoints.ai.cloud.ovh.net", "ovhcloud"),
     (".openai.com", "openai"),
     (".aiplatform.googleapis.com", "gcp.vertex_ai"),
+    ("-aiplatform.googleapis.com", "gcp.vertex_ai"),
+    (".ollama.com", "ollama"),
 )
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -63,6 +65,7 @@ class Endpoint:
         address: Host name or address.
         port: TCP port.
         attributes: The span attributes that follow from the above.
+        is_known: Whether the address told the provider.
     """
 
     provider: str
@@ -70,12 +73,19 @@ class Endpoint:
     address: str
     port: int
     attributes: Mapping[str, AttributeValue] = field(repr=False)
+    is_known: bool = True
 
 
 def recognise(
     base_url: str, providers: Mapping[str, Provider], *, otherwise: str = OPENAI.provider
 ) -> Endpoint:
-    """Return the endpoint behind `base_url`; `otherwise` names one that nobody knows."""
+    """Return the endpoint behind `base_url`.
+
+    Args:
+        base_url: The address of the provider, or of something below it.
+        providers: The configured providers.
+        otherwise: The provider of an address that nobody knows.
+    """
     return _endpoint(base_url, _configured_provider(base_url, providers), otherwise)
 
 
@@ -100,6 +110,7 @@ def _endpoint(base_url: str, configured: str | None, otherwise: str) -> Endpoint
             _names.SERVER_ADDRESS: host,
             _names.SERVER_PORT: port,
         },
+        is_known=bool(configured or known),
     )
 
 
@@ -117,16 +128,18 @@ class Endpoints:
         remembered = self._by_client.get(client)
         if remembered is not None and remembered[0] is url:
             return remembered[1]
-        endpoint = self._of_url(str(url), sdk_of(client).provider)
+        endpoint = self.of_url(str(url), sdk_of(client).provider)
         self._by_client[client] = (url, endpoint)
         return endpoint
 
-    def _of_url(self, url: str, otherwise: str) -> Endpoint:
-        endpoint = self._by_url.get((url, otherwise))
+    def of_url(self, url: str, otherwise: str = OPENAI.provider) -> Endpoint:
+        """Return the endpoint of an address; `otherwise` is the provider of an unknown one."""
+        key = (url, otherwise)
+        endpoint = self._by_url.get(key)
         if endpoint is None:
             endpoint = recognise(url, self._providers, otherwise=otherwise)
             if len(self._by_url) < _MAX_REMEMBERED_URLS:
-                self._by_url[url, otherwise] = endpoint
+                self._by_url[key] = endpoint
         return endpoint
 
 

@@ -81,6 +81,24 @@ def from_error_body(body: Mapping[str, Any], texts: RequestTexts | None) -> Faul
     )
 
 
+def from_status(status: int, body: object, texts: RequestTexts | None) -> Fault:
+    """Return the fault of an answer whose HTTP status is an error.
+
+    Args:
+        status: The HTTP status.
+        body: The decoded body, None where there is none.
+        texts: The request's texts; None leaves the message out.
+    """
+    refused = _RefusedError(status, body)
+    evidence = evidence_from_exception(refused)
+    return Fault(
+        error_type=str(status),
+        code=classify(evidence).code,
+        http_status=status,
+        message=safe_message(provider_words(refused), texts()) if texts else "",
+    )
+
+
 def incomplete_stream() -> Fault:
     """Return the fault of a stream that stopped before the model did."""
     return Fault(
@@ -94,6 +112,15 @@ def incomplete_stream() -> Fault:
 def unread(error: BaseException) -> Fault:
     """Return the little that is certain about an exception that could not be read."""
     return Fault(class_name(type(error)), ErrorCode.UNKNOWN, None, "")
+
+
+class _RefusedError(Exception):
+    """An error answer in the shape of an SDK's exception, for the rules that read those."""
+
+    def __init__(self, status: int, body: object) -> None:
+        super().__init__()
+        self.status_code = status
+        self.body = body
 
 
 def class_name(cls: type) -> str:

@@ -15,9 +15,13 @@ from opentelemetry.trace import TracerProvider, get_tracer
 
 from goldseam.instrumentation import _instruments, _sdk, _settings
 from goldseam.instrumentation._invocation import Telemetry
-from goldseam.instrumentation._patch import patch
+from goldseam.instrumentation._patch import patch, patch_http
 from goldseam.instrumentation._sdks import SDKS
+from goldseam.instrumentation._wire import Wire
 from goldseam.recovery import RecoveryConfig
+
+HTTP_MODULES: Final = ("httpx", "httpx2")
+"""The libraries that SDKs and hand-written clients send their requests with."""
 
 SCOPE: Final = "goldseam.instrumentation"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
@@ -29,6 +33,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
     """Watches the AI calls of this process, and mends them if recovery is on."""
 
     _choke_point: _sdk.ChokePoint | None = None
+    _wire: Wire | None = None
     _undo: dict[str, Callable[[], None]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -41,14 +46,15 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
             raise TypeError(
                 f"instrument() has no setting {unknown[0]!r}; it knows {', '.join(sorted(_KNOWN))}"
             )
-        choke_point = _sdk.ChokePoint(
-            _telemetry(settings.get("tracer_provider"), settings.get("meter_provider")),
-            _settings.read(recovery=settings.get("recovery")),
-        )
-        self._choke_point = choke_point
+        telemetry = _telemetry(settings.get("tracer_provider"), settings.get("meter_provider"))
+        read = _settings.read(recovery=settings.get("recovery"))
+        self._choke_point = _sdk.ChokePoint(telemetry, read)
+        self._wire = Wire(telemetry, read)
         self._undo = {}
         for sdk in SDKS:
             wrapt.register_post_import_hook(self._imported, sdk.base_module)
+        for name in HTTP_MODULES:
+            wrapt.register_post_import_hook(self._imported_http, name)
 
     def _uninstrument(self, **_settings: Any) -> None:
         for undo in self._undo.values():
@@ -57,11 +63,19 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         if self._choke_point is not None:
             self._choke_point.close()
             self._choke_point = None
+        if self._wire is not None:
+            self._wire.is_active = False
+            self._wire = None
 
     def _imported(self, module: Any) -> None:
         """Patch an SDK. Hooks cannot be taken back, so this may come when nothing is wanted."""
         if self._choke_point is not None and module.__name__ not in self._undo:
             self._undo[module.__name__] = patch(module, self._choke_point)
+
+    def _imported_http(self, module: Any) -> None:
+        """Patch an HTTP library, which may be known by two names."""
+        if self._wire is not None and module.__name__ not in self._undo:
+            self._undo[module.__name__] = patch_http(module, self._wire)
 
 
 def instrument(

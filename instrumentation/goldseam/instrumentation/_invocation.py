@@ -17,6 +17,7 @@ from opentelemetry.util.types import AttributeValue
 
 from goldseam.errors import ErrorCode
 from goldseam.instrumentation import _fault, _names
+from goldseam.instrumentation._attempts import Attempts, Sent
 from goldseam.instrumentation._context import SHARED_KEYS, call_attributes, without_own_baggage
 from goldseam.instrumentation._endpoint import Endpoint
 from goldseam.instrumentation._fault import Fault
@@ -24,6 +25,7 @@ from goldseam.instrumentation._formats import Answer, Body, Format, name_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._instruments import Instruments
 from goldseam.instrumentation._privacy import canonical_text, sha256, texts_in
+from goldseam.instrumentation._truncation import is_truncated
 from goldseam.semconv import attributes as names
 from goldseam.semconv import log_id
 from goldseam.semconv.attributes import RecoveryOutcome, SpanType
@@ -95,6 +97,7 @@ class Invocation:
         "_body",
         "_ended",
         "_secrets",
+        "attempts",
         "context",
         "endpoint",
         "format",
@@ -131,6 +134,7 @@ class Invocation:
         self.format = format_
         self.endpoint = endpoint
         self.repair = Repair()
+        self.attempts = Attempts(format_.path)
         self._body = body
         self._secrets = secrets
         self._ended = False
@@ -143,7 +147,9 @@ class Invocation:
             self.span_name, outer, SpanKind.CLIENT, attributes, start_time=self.started_ns
         )
         self.recording = self.span.is_recording()
-        self.context: Context = set_span_in_context(self.span, without_own_baggage(outer))
+        self.context: Context = self.attempts.within(
+            set_span_in_context(self.span, without_own_baggage(outer))
+        )
         self._at_end = (self._facts_of_recorded() or {}) if self.recording else {}
 
     def stop(self, response: Any, *, retries: int | None = None) -> None:
@@ -203,6 +209,10 @@ class Invocation:
             report("Invocation.fault_of", ours)
             return _fault.unread(error)
 
+    def fault_of_status(self, status: int, body: object) -> Fault:
+        """Return the fault of an error answer, cleaned of what the request says."""
+        return _fault.from_status(status, body, self.texts if self.recording else None)
+
     def texts(self) -> Iterator[str]:
         """Yield every text of the request that telemetry may not repeat."""
         yield from texts_in(self._body)
@@ -214,14 +224,15 @@ class Invocation:
         return str(log_id(self.started_ns, context.trace_id, context.span_id))
 
     def count_attempt(
-        self, provider: str, model: str | None, fault: Fault | None, *, count: int = 1
+        self, provider: str, model: str | None, fault: Fault | Sent | None, *, count: int = 1
     ) -> None:
         """Count requests sent to a provider."""
         attributes: dict[str, AttributeValue] = {_names.PROVIDER_NAME: provider}
         if model is not None:
             attributes[_names.REQUEST_MODEL] = model
         if fault is not None:
-            attributes[_names.ERROR_TYPE] = fault.error_type
+            if fault.error_type is not None:
+                attributes[_names.ERROR_TYPE] = fault.error_type
             if fault.http_status is not None:
                 attributes[_names.HTTP_RESPONSE_STATUS_CODE] = fault.http_status
         self.telemetry.instruments.attempts.add(count, attributes, self.context)
@@ -269,6 +280,7 @@ class Invocation:
         if self._ended:
             return
         self._ended = True
+        self._note_retries(self.attempts.count - 1 if self.attempts.count else None)
         duration_s = time.perf_counter() - self.started_s
         if fault is not None and self.repair.outcome is RecoveryOutcome.NOT_NEEDED:
             self.repair.outcome = RecoveryOutcome.SKIPPED
@@ -287,15 +299,25 @@ class Invocation:
     ) -> None:
         if not self.recording:
             return
-        attributes = {**self._at_end, **self.repair.attributes()}
+        attributes = {**self._at_end, **self.repair.attributes(), **self.attempts.attributes()}
+        if not self.repair.attempts_counted:
+            self.attempts.show(self.span)
         if answer is not None:
             attributes.update(answer.attributes())
+            if answer.input_tokens is not None and self._is_truncated(answer.input_tokens):
+                attributes[names.PROMPT_TRUNCATED] = True
         if first_chunk_s is not None:
             attributes[_names.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
         if fault is not None:
             attributes.update(fault.attributes())
             self.span.set_status(Status(StatusCode.ERROR, fault.message))
         self.span.set_attributes(attributes)
+
+    def _is_truncated(self, input_tokens: int) -> bool:
+        length = self._at_end.get(names.PROMPT_LENGTH)
+        if not isinstance(length, int):
+            return False
+        return is_truncated(length, input_tokens, self.format.prompt_parts(self._body))
 
     @fenced
     def _measure(
@@ -313,10 +335,17 @@ class Invocation:
         if first_chunk_s is not None:
             instruments.first_chunk.record(first_chunk_s, attributes, context)
         if not self.repair.attempts_counted:
-            sent = 1 + (self.repair.extra_attempts or 0)
-            self.count_attempt(self.endpoint.family, self.model, fault, count=sent)
+            self._count_attempts(fault)
         if self.repair.first_code is not None:
             self._measure_outcome(self.repair.first_code)
+
+    def _count_attempts(self, fault: Fault | None) -> None:
+        """Count what the SDK sent; where the wire did not see it, all under the last outcome."""
+        unseen = 1 + (self.repair.extra_attempts or 0)
+        for sent in self.attempts.earlier():
+            self.count_attempt(self.endpoint.family, self.model, sent)
+            unseen -= 1
+        self.count_attempt(self.endpoint.family, self.model, fault, count=unseen)
 
     def _measure_tokens(self, answer: Answer, attributes: dict[str, AttributeValue]) -> None:
         record = self.telemetry.instruments.token_usage.record

@@ -47,3 +47,9 @@ SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
 EXCEPTION_MESSAGE: Final = "exception.message"
 HTTP_RESPONSE_STATUS_CODE: Final = "http.response.status_code"
+HTTP_RESPONSE_HEADER: Final = "http.response.header"
+
+
+def response_header(name: str) -> str:
+    """Return the attribute of a response header; its value is a list of strings."""
+    return f"{HTTP_RESPONSE_HEADER}.{name}"

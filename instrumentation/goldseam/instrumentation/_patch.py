@@ -1,4 +1,4 @@
-"""Puts the choke point into an SDK's base clients, and takes it out again.
+"""Puts the choke point into an SDK's base clients, the wire over HTTP clients, and takes them out.
 
 Called by `_instrumentor` when an SDK is there. What is taken out leaves the SDK's own functions.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import wrapt
 
 from goldseam.instrumentation._sdk import ChokePoint
+from goldseam.instrumentation._wire import Wire
 
 _log = logging.getLogger("goldseam.instrumentation")
 
@@ -39,14 +40,47 @@ def patch(module: Any, choke_point: ChokePoint) -> Callable[[], None]:
     return unpatch
 
 
+def patch_http(module: Any, wire: Wire) -> Callable[[], None]:
+    """Put the wire over the clients of an HTTP library; return what takes it off again.
+
+    Others that watch HTTP requests may sit below or above: theirs are spans of another kind.
+    """
+    undo = [_put_over(module.Client, wire.send), _put_over(module.AsyncClient, wire.async_send)]
+
+    def unpatch() -> None:
+        for each in undo:
+            each()
+
+    return unpatch
+
+
+def _put_over(owner: type, watch: Callable[..., Any]) -> Callable[[], None]:
+    original = vars(owner)["send"]
+    ours = _Watched(original, watch)
+    owner.send = ours  # type: ignore[attr-defined] # looked up above
+
+    def unpatch() -> None:
+        above = vars(owner).get("send")
+        if above is ours:
+            owner.send = original  # type: ignore[attr-defined] # as above
+            return
+        while isinstance(above, wrapt.FunctionWrapper):  # put on later; what is theirs stays
+            inner = above.__wrapped__
+            if inner is ours or getattr(inner, "_self_parent", None) is ours:
+                above.__wrapped__ = original
+            above = above.__wrapped__
+
+    return unpatch
+
+
 def _patch_method(owner: type, watch: Callable[..., Any]) -> Callable[[], None]:
     original = vars(owner)["request"]
     if isinstance(original, _Watched):  # left below somebody's wrapper that is gone by now
         original = original.__wrapped__
     if hasattr(original, "__wrapped__"):
         _log.warning(
-            "Goldseam: %s.%s.request is wrapped already, so its calls are not watched. "
-            "Remove the other instrumentation or uninstrument it first.",
+            "Goldseam: %s.%s.request is wrapped already, so its calls are seen on the wire only "
+            "and never mended. Remove the other instrumentation or uninstrument it first.",
             owner.__module__,
             owner.__qualname__,
         )

@@ -9,13 +9,12 @@ exactly once from here, whatever happens to our own part; only recovery may repe
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from goldseam.instrumentation._clients import OWN_CLIENT, Clients
+from goldseam.instrumentation._current import Current
 from goldseam.instrumentation._endpoint import Endpoints
 from goldseam.instrumentation._formats import Body, Format, format_of, other_of
 from goldseam.instrumentation._guard import fenced, report
@@ -172,9 +171,9 @@ class _Call:
         self.args, self.kwargs = request.arguments
         self._is_owned = self._config.mode == "on" and self._own_repeats() is not None
 
-    def current(self) -> "_Current":
+    def current(self) -> Current:
         """Make the request span current while the SDK is at work."""
-        return _Current(self._invocation.context)
+        return Current(self._invocation.context)
 
     @fenced
     def mender(self, error: Exception) -> Mender | None:
@@ -229,31 +228,6 @@ class _Call:
         self.args, self.kwargs = self._request.first(limit_s)
         self._invocation.repair.extra_attempts = 0
         return True
-
-
-class _Current:
-    """Makes a context current; leaving it is quiet where Python leaves it in another context."""
-
-    __slots__ = ("_context", "_token")
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    def __enter__(self) -> None:
-        self._token = _attach(self._context)
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        # A coroutine that is thrown away ends in any context, and then there is nothing to detach.
-        if exc_type is not GeneratorExit and self._token is not None:
-            detach(self._token)
-
-
-_attach = fenced(attach)
 
 
 def _fitting(config: RecoveryConfig, invocation: Invocation) -> RecoveryConfig:

@@ -59,8 +59,23 @@ PROMPT_SHA256: Final = "goldseam.prompt.sha256"
 PROMPT_LENGTH: Final = "goldseam.prompt.length"
 """int, request: Unicode code points of the canonical input text."""
 
+PROMPT_TRUNCATED: Final = "goldseam.prompt.truncated"
+"""bool, request: the provider answered after reading fewer tokens than the prompt has words."""
+
 RESPONSE_LENGTH: Final = "goldseam.response.length"
 """int, request: Unicode code points of the output text."""
+
+SERVER_TOTAL_DURATION: Final = "goldseam.server.duration"
+"""double, request: seconds that the provider says it worked, all of the following included."""
+
+SERVER_LOAD_DURATION: Final = "goldseam.server.load_duration"
+"""double, request: seconds that it took to load the model."""
+
+SERVER_PROMPT_DURATION: Final = "goldseam.server.prompt_duration"
+"""double, request: seconds that it took to read the prompt."""
+
+SERVER_OUTPUT_DURATION: Final = "goldseam.server.output_duration"
+"""double, request: seconds that it took to write the answer."""
 
 ERROR_CODE: Final = "goldseam.error.code"
 """string, request, attempt, step: one of `goldseam.errors.ErrorCode`."""
@@ -70,6 +85,12 @@ RETRY_COUNT: Final = "goldseam.retry.count"
 
 ATTEMPT_NUMBER: Final = "goldseam.attempt.number"
 """int, attempt: from 1, over the whole request."""
+
+ATTEMPT_DURATION: Final = "goldseam.attempt.duration"
+"""double, event `goldseam.attempt`: seconds until the answer or the failure."""
+
+ATTEMPT_DELAY: Final = "goldseam.attempt.delay"
+"""double, event `goldseam.attempt`: seconds that the client waited before it."""
 
 CORRECTION_ID: Final = "goldseam.correction.id"
 """string, request, step: the enabled correction that was applied."""
@@ -132,6 +153,13 @@ EVENT_ORIGINAL_ERROR: Final = "goldseam.original_error"
 """event, request: the first error of a call that recovery worked on.
 
 Attributes: `error.type`, `goldseam.error.code`, `exception.message` (masked).
+"""
+
+EVENT_ATTEMPT: Final = "goldseam.attempt"
+"""event, request: one request that went out, where the client sent more than one by itself.
+
+Attributes: `goldseam.attempt.number`, `goldseam.attempt.duration`, `goldseam.attempt.delay`, HTTP
+status or `error.type`, request id, rate limits.
 """
 
 EVENT_RECOVERY_SKIPPED: Final = "goldseam.recovery.skipped"

@@ -41,6 +41,7 @@ class Answer:
         "input_tokens",
         "length",
         "model",
+        "more",
         "output_tokens",
         "reasoning_tokens",
         "service_tier",
@@ -59,6 +60,7 @@ class Answer:
         self.service_tier: str | None = None
         self.fingerprint: str | None = None
         self.error: Mapping[str, Any] | None = None
+        self.more: dict[str, AttributeValue] = {}
 
     def attributes(self) -> dict[str, AttributeValue]:
         """Return the span attributes of the answer; what is not known is left out."""
@@ -79,6 +81,7 @@ class Answer:
         }
         if self.finish_reasons:
             attributes[_names.RESPONSE_FINISH_REASONS] = self.finish_reasons
+        attributes.update(self.more)
         return attributes
 
 
@@ -127,6 +130,14 @@ class Format(Protocol):
 
     def tally(self) -> Tally:
         """Return a fresh tally for one streamed answer."""
+
+
+class SeenOnly:
+    """What a format says whose requests are seen on the wire and never sent by recovery."""
+
+    def may_repeat(self, body: Body) -> bool:  # noqa: ARG002 - the protocol's
+        """Tell that recovery leaves the request alone."""
+        return False
 
 
 def field(value: Any, name: str) -> Any:

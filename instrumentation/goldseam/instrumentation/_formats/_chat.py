@@ -99,6 +99,9 @@ class ChatTally:
 
     def add(self, chunk: Any) -> None:
         """Count the text of a chunk; keep its usage and finish reasons."""
+        if type(chunk) is dict:
+            self._add_json(chunk)
+            return
         if self._headless:
             _read_head(self.answer, chunk)
             self._headless = self.answer.model is None
@@ -117,6 +120,24 @@ class ChatTally:
                     if "x_groq" in chunk.__dict__:
                         _read_groq_usage(self.answer, chunk.x_groq)
         usage = getattr(chunk, "usage", None)
+        if usage is not None:
+            read_usage(self.answer, usage)
+
+    def _add_json(self, chunk: dict[str, Any]) -> None:
+        """Take a chunk as it came over the wire, where every value may be missing or strange."""
+        if self._headless:
+            _read_head(self.answer, chunk)
+            self._headless = self.answer.model is None
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            index = integer(field(choice, "index")) or 0
+            content = field(field(choice, "delta"), "content")
+            if isinstance(content, str) and content and len(self._lengths) < MAX_PARTS:
+                self._lengths[index] = self._lengths.get(index, 0) + len(content)
+            reason = field(choice, "finish_reason")
+            if reason and len(self._finished) < MAX_PARTS:
+                self._finished[index] = reason
+        usage = chunk.get("usage")
         if usage is not None:
             read_usage(self.answer, usage)
 

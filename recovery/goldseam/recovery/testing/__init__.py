@@ -11,12 +11,20 @@ with ScriptedProvider() as provider:
 ```
 
 It speaks OpenAI's HTTP API (chat completions, responses and completions, streamed or not,
-embeddings, models) and Anthropic's messages, streamed or not, with the standard library alone.
-Replies are frozen values; a rule instead of a script gives weather that depends on the request
-only. Closing the provider ends every hang and every connection.
+embeddings, models), Anthropic's messages, Ollama's own API and Gemini's, with the standard library
+alone. Replies are frozen values; a rule instead of a script gives weather that depends on the
+request only. Closing the provider ends every hang and every connection.
 """
 
+from goldseam.recovery.testing.gemini import (
+    GeminiUsage,
+    gemini,
+    gemini_blocked,
+    gemini_embedding,
+    gemini_error,
+)
 from goldseam.recovery.testing.messages import MessageUsage, message, message_error
+from goldseam.recovery.testing.ollama import ollama, ollama_embedding, ollama_error
 from goldseam.recovery.testing.replies import (
     Reply,
     Request,
@@ -35,6 +43,7 @@ from goldseam.recovery.testing.responses import ResponseUsage, response
 from goldseam.recovery.testing.server import ScriptedProvider
 
 __all__ = [
+    "GeminiUsage",
     "MessageUsage",
     "Reply",
     "Request",
@@ -47,9 +56,16 @@ __all__ = [
     "delayed",
     "embedding",
     "error",
+    "gemini",
+    "gemini_blocked",
+    "gemini_embedding",
+    "gemini_error",
     "hang",
     "message",
     "message_error",
+    "ollama",
+    "ollama_embedding",
+    "ollama_error",
     "raw",
     "response",
     "stream",

@@ -19,7 +19,9 @@ from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Final, Self
 
+from goldseam.recovery.testing.gemini import gemini, gemini_embedding
 from goldseam.recovery.testing.messages import message
+from goldseam.recovery.testing.ollama import ollama, ollama_embedding
 from goldseam.recovery.testing.replies import (
     Reply,
     Request,
@@ -51,6 +53,13 @@ USUAL: Final[Mapping[str, Callable[[], Reply]]] = {
     "/responses": response,
     "/messages": message,
     "/completions": completion,
+    "/api/chat": ollama,
+    "/api/generate": ollama,
+    "/api/embed": ollama_embedding,
+    ":generateContent": gemini,
+    ":streamGenerateContent": gemini,
+    ":embedContent": gemini_embedding,
+    ":batchEmbedContents": gemini_embedding,
 }
 """Ends of the paths that always have an answer, in the order in which they are looked at."""
 
@@ -58,10 +67,11 @@ USUAL: Final[Mapping[str, Callable[[], Reply]]] = {
 class ScriptedProvider:
     """A provider on a free loopback port that answers what a test scripts.
 
-    It speaks OpenAI's API and, at `/v1/messages`, Anthropic's. Replies of `script` are given in
-    order, one per POST. When they are used up, `default` answers, or where none was given the
-    usual answer of the path (`USUAL`). With `respond`, that rule answers instead of the script.
-    `GET /v1/models` always lists; a path that is not usual is OpenAI's 404 unless it is scripted.
+    It speaks OpenAI's API, Anthropic's at `/v1/messages`, Ollama's and Gemini's. Replies of
+    `script` are given in order, one per POST. When they are used up, `default` answers, or where
+    none was given the usual answer of the path (`USUAL`). With `respond`, that rule answers instead
+    of the script. `GET /v1/models` always lists; a path that is not usual is OpenAI's 404 unless it
+    is scripted.
 
     Args:
         respond: Called in the connection's thread with each request; gives the reply.
@@ -107,6 +117,11 @@ class ScriptedProvider:
     def base_url(self) -> str:
         """The address to give to a client, ending in `/v1`."""
         return f"http://{self.host}:{self.port}/v1"
+
+    @property
+    def origin(self) -> str:
+        """The address without a path, for clients of Ollama and Gemini."""
+        return f"http://{self.host}:{self.port}"
 
     @property
     def requests(self) -> tuple[Request, ...]:

@@ -1,0 +1,212 @@
+"""The wire: every request that goes through `httpx` or `httpx2`, whoever sends it.
+
+`_patch` puts a `Wire` over the `send` method of both libraries' clients, which all transports,
+mounts and proxies lie behind. A request of a call that is watched already only adds its facts to
+that call. A POST to a known AI path that nobody watches becomes a call of its own, seen but never
+mended: this covers clients without the shared base class and hand-written code. Everything else
+passes at the cost of a look-up. What the caller sends and gets is not consumed and not changed.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from opentelemetry.context import Context, get_current, get_value
+from opentelemetry.instrumentation.utils import (
+    is_http_instrumentation_enabled,
+    is_instrumentation_enabled,
+)
+from opentelemetry.trace import get_current_span
+
+from goldseam.instrumentation._attempts import Attempts, attempts_in
+from goldseam.instrumentation._context import without_own_entries
+from goldseam.instrumentation._current import Current
+from goldseam.instrumentation._endpoint import Endpoint, Endpoints
+from goldseam.instrumentation._formats import Body
+from goldseam.instrumentation._formats._paths import WirePath, is_request, wire_path
+from goldseam.instrumentation._guard import fenced, report
+from goldseam.instrumentation._invocation import Invocation, Telemetry
+from goldseam.instrumentation._names import OPERATION_NAME
+from goldseam.instrumentation._settings import Settings
+from goldseam.instrumentation._streams import end_collected
+from goldseam.instrumentation._wire_answer import AnswerEnd, follow_stream
+from goldseam.instrumentation._wire_body import MAX_BODY_BYTES
+
+_OTHERS_KEYS: Final = (
+    "opentelemetry.genai.client.inference.context",
+    "opentelemetry.genai.client.embedding.context",
+)
+"""Set by instrumentations on `opentelemetry-util-genai` while a call of theirs is at work."""
+
+_OTHERS_MARKS: Final = (
+    (OPERATION_NAME, frozenset({"chat", "text_completion", "generate_content", "embeddings"})),
+    ("openinference.span.kind", frozenset({"LLM", "EMBEDDING"})),
+    ("llm.request.type", frozenset({"chat", "completion", "embedding"})),
+)
+"""What marks a span that stands for one call; agents and chains have calls below them."""
+
+_ORDINARY_HEADERS: Final = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host",
+     "transfer-encoding", "user-agent"}
+)  # fmt: skip
+"""Their values are nobody's secret, and a message may well name them."""
+
+_BAGGAGE: Final = frozenset({b"baggage", b"Baggage"})
+"""How the header is written; looking through all letter cases costs more than the rest."""
+
+_Args = tuple[Any, ...]
+_Kwargs = Mapping[str, Any]
+
+
+class Wire:
+    """Watches the requests of both HTTP libraries; one per `instrument()`."""
+
+    def __init__(self, telemetry: Telemetry, settings: Settings) -> None:
+        self.is_active = True
+        self._telemetry = telemetry
+        self._endpoints = Endpoints(settings.recovery.providers)
+
+    def send(self, wrapped: Callable[..., Any], _client: Any, args: _Args, kwargs: _Kwargs) -> Any:
+        """Stand in for `Client.send`."""
+        watch = self._watch(args, kwargs)
+        if watch is None:
+            return wrapped(*args, **kwargs)
+        return watch.send(wrapped, args, kwargs)
+
+    def async_send(
+        self, wrapped: Callable[..., Any], _client: Any, args: _Args, kwargs: _Kwargs
+    ) -> Any:
+        """Stand in for `AsyncClient.send`."""
+        watch = self._watch(args, kwargs)
+        if watch is None:
+            return wrapped(*args, **kwargs)
+        return watch.asend(wrapped, args, kwargs)
+
+    @fenced
+    def _watch(self, args: _Args, kwargs: _Kwargs) -> "Attempts | _WireCall | None":
+        """Return what watches a request, None for one that is none of our business."""
+        request = args[0] if args else kwargs["request"]
+        if request.method != "POST" or not self.is_active:
+            return None
+        target, context = request.url.raw_path, get_current()
+        attempts = attempts_in(context)
+        if attempts is not None:
+            if not attempts.expects(target):
+                return None
+            _clean_baggage(request)
+            return attempts
+        path = wire_path(target)
+        if path is None or _is_told_by_others(context):
+            return None
+        return self._begin(request, path)
+
+    def _begin(self, request: Any, path: WirePath) -> "_WireCall | None":
+        end_collected()
+        url = request.url
+        place = f"{url.scheme}://{url.netloc.decode()}{url.path}"
+        endpoint = self._endpoints.of_url(place, getattr(path.format, "provider", "openai"))
+        body = _body_of(request, path)
+        if not is_request(body, is_known_host=endpoint.is_known):
+            return None
+        _clean_baggage(request)
+        return _WireCall(self._telemetry, path, endpoint, body, request)
+
+
+class _WireCall:
+    """A call that only the wire sees."""
+
+    __slots__ = ("_invocation",)
+
+    def __init__(
+        self, telemetry: Telemetry, path: WirePath, endpoint: Endpoint, body: Body, request: Any
+    ) -> None:
+        self._invocation = Invocation(
+            telemetry, path.format, endpoint, body, secrets=lambda: _private_texts(request)
+        )
+
+    def send(self, wrapped: Callable[..., Any], args: _Args, kwargs: _Kwargs) -> Any:
+        """Send the request and follow its answer."""
+        invocation = self._invocation
+        try:
+            with Current(invocation.context):
+                response = invocation.attempts.send(wrapped, args, kwargs)
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self._answered(response)
+        return response
+
+    async def asend(self, wrapped: Callable[..., Any], args: _Args, kwargs: _Kwargs) -> Any:
+        """Send the request and follow its answer: `send` for tasks."""
+        invocation = self._invocation
+        try:
+            with Current(invocation.context):
+                response = await invocation.attempts.asend(wrapped, args, kwargs)
+        except BaseException as error:
+            self._failed(error)
+            raise
+        self._answered(response)
+        return response
+
+    @fenced
+    def _failed(self, error: BaseException) -> None:
+        self._invocation.fail(error)
+
+    def _answered(self, response: Any) -> None:
+        try:
+            self._follow(response)
+        except Exception as error:  # noqa: BLE001 - the fence; the response is the caller's
+            report("_WireCall._answered", error)
+            self._unread()
+
+    def _follow(self, response: Any) -> None:
+        end = AnswerEnd(self._invocation, response)
+        if response.is_closed:
+            end.whole(response.content)
+        else:
+            follow_stream(response, end)
+
+    @fenced
+    def _unread(self) -> None:
+        self._invocation.stop_with(None)
+
+
+def _is_told_by_others(context: Context) -> bool:
+    """Tell whether somebody else makes the span of this call, or wants none."""
+    if not is_instrumentation_enabled() or not is_http_instrumentation_enabled():
+        return True
+    if any(get_value(key, context) is not None for key in _OTHERS_KEYS):
+        return True
+    known = getattr(get_current_span(context), "attributes", None) or {}
+    return any(known.get(name) in values for name, values in _OTHERS_MARKS)
+
+
+def _body_of(request: Any, path: WirePath) -> Body:
+    """Return the request's JSON body if it is in memory; a stream is not touched."""
+    body = None
+    with contextlib.suppress(Exception):  # the library raises where the body is a stream
+        content = request.content
+        if len(content) <= MAX_BODY_BYTES:
+            body = json.loads(content)
+    return path.complete(body if isinstance(body, dict) else {})
+
+
+def _clean_baggage(request: Any) -> None:
+    """Take our own entries out of the request's `baggage` header: they are not the provider's."""
+    headers = request.headers
+    if _BAGGAGE.isdisjoint(dict(headers.raw)):
+        return
+    kept = without_own_entries(headers["baggage"])
+    if kept:
+        request.headers["baggage"] = kept
+    else:
+        del request.headers["baggage"]
+
+
+def _private_texts(request: Any) -> Iterator[str]:
+    yield from request.url.params.values()
+    for name, value in request.headers.items():
+        if name.lower() not in _ORDINARY_HEADERS:
+            yield value
+            yield value.removeprefix("Bearer ")
