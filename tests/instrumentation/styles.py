@@ -191,9 +191,6 @@ STREAMED: Final[Mapping[str, Style]] = {
     "streaming-stream": streaming_response_streamed,
 }
 
-KNOWS_RETRIES: Final = frozenset({"raw", "streaming", *STREAMED})
-"""Styles whose objects tell how often the SDK repeated the request by itself."""
-
 
 def exported(span: ReadableSpan) -> list[str]:
     """Return everything of a span but its times and ids, one fact a line, types visible."""

@@ -304,8 +304,8 @@ def test_text_completion(
 
     told = exported(recorder.request)
     for line in (
-        ["gen_ai.request.stream = True", "gen_ai.response.time_to_first_chunk = float",
-         "goldseam.retry.count = 0"] if is_stream else []
+        ["gen_ai.request.stream = True", "gen_ai.response.time_to_first_chunk = float"]
+        if is_stream else []
     ):  # fmt: skip
         told.remove(line)
     assert told == snapshot(
@@ -327,7 +327,10 @@ def test_text_completion(
             "goldseam.provider.name = 'openai'",
             "goldseam.recovery.outcome = 'not_needed'",
             "goldseam.response.length = 10",
+            "goldseam.retry.count = 0",
             "goldseam.span.type = 'request'",
+            "http.response.header.x-request-id = ('req_00000001',)",
+            "http.response.status_code = 200",
             "server.address = '127.0.0.1'",
             "server.port = …",
         ]
@@ -413,7 +416,9 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
+                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
+                    "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
                     "server.port = …",
                 ],
@@ -443,7 +448,9 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
+                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
+                    "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
                     "server.port = …",
                 ],
@@ -456,7 +463,9 @@ def test_other_request(
                     "goldseam.log.id = …",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
+                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
+                    "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
                     "server.port = …",
                 ],
@@ -472,7 +481,9 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
+                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
+                    "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
                     "server.port = …",
                 ],
@@ -484,7 +495,9 @@ def test_other_request(
                     "goldseam.log.id = …",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
+                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
+                    "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
                     "server.port = …",
                 ],

@@ -210,6 +210,36 @@ class TestAnswers:
         assert recorder.tree() == ["embeddings e CLIENT request"]
         assert recorder.facts["gen_ai.usage.input_tokens"] == 9
 
+    @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+    @pytest.mark.parametrize(
+        ("path", "body", "provider_name"),
+        [
+            ("/messages", {"max_tokens": 5, "messages": QUESTION}, "anthropic"),
+            ("/responses", {"input": "four plus five?"}, "openai"),
+        ],
+        ids=["messages", "responses"],
+    )
+    def test_formats_of_the_sdks(
+        self,
+        http: Http,
+        provider: ScriptedProvider,
+        recorder: Recorder,
+        path: str,
+        body: dict[str, Any],
+        provider_name: str,
+        *,
+        streamed: bool,
+    ) -> None:
+        """Messages and responses are read on the wire as they are behind their SDKs."""
+        http.post(f"{provider.base_url}{path}", json={"model": "m", "stream": streamed, **body})
+
+        facts = recorder.facts
+        assert facts["gen_ai.provider.name"] == provider_name
+        assert facts["gen_ai.response.model"] == "m"
+        assert facts["gen_ai.usage.input_tokens"] == 9
+        assert facts["goldseam.response.length"] == 2
+        assert facts["gen_ai.response.finish_reasons"]
+
     def test_refusal_is_an_error(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
     ) -> None:

@@ -36,6 +36,7 @@ _STATE: Final = ("container", "mcp_servers", "thread")
 class MessagesFormat:
     """Messages, whole and streamed."""
 
+    provider: Final = "anthropic"
     path: Final = "/v1/messages"
     operation: Final = "chat"
     api: Final = "anthropic"
@@ -105,21 +106,26 @@ class MessagesTally:
 
     def add(self, event: Any) -> None:
         """Count the text of an event; keep usage and stop reason."""
-        kind = event.type
+        kind = field(event, "type")
         if kind == "content_block_delta":
-            delta = event.delta
-            if delta.type == "text_delta" and len(self._lengths) < MAX_PARTS:
-                index = event.index
-                self._lengths[index] = self._lengths.get(index, 0) + len(delta.text)
+            self._add_text(event)
         elif kind == "message_start":
-            _read_head(self.answer, event.message)
-            _count(self._counts, event.message.usage)
+            message = field(event, "message")
+            _read_head(self.answer, message)
+            _count(self._counts, field(message, "usage"))
         elif kind == "message_delta":
-            reason = name_of(event.delta.stop_reason)
+            reason = name_of(field(field(event, "delta"), "stop_reason"))
             self.answer.finish_reasons = [reason] if reason else []
-            _count(self._counts, event.usage)
+            _count(self._counts, field(event, "usage"))
         elif kind == "message_stop":
             self._stopped = True
+        elif kind == "error":
+            self.answer.error = error_in(event)
+
+    def _add_text(self, event: Any) -> None:
+        text, index = field(field(event, "delta"), "text"), field(event, "index")
+        if isinstance(text, str) and type(index) is int and len(self._lengths) < MAX_PARTS:
+            self._lengths[index] = self._lengths.get(index, 0) + len(text)
 
     def complete(self) -> bool:
         """Tell whether the model said why it stopped; a stream cut by a server does not."""

@@ -13,11 +13,15 @@ from goldseam.instrumentation._formats._base import Body, Format, name_of
 from goldseam.instrumentation._formats._chat import CHAT
 from goldseam.instrumentation._formats._embeddings import EMBEDDINGS
 from goldseam.instrumentation._formats._gemini import EMBED_CONTENT, GENERATE_CONTENT
+from goldseam.instrumentation._formats._messages import MESSAGES
 from goldseam.instrumentation._formats._ollama import OLLAMA_CHAT, OLLAMA_EMBED, OLLAMA_GENERATE
+from goldseam.instrumentation._formats._responses import RESPONSES
 
 _BY_LAST_SEGMENT: Final[Mapping[bytes, tuple[bytes, Format]]] = {
     b"completions": (b"/chat/completions", CHAT),
     b"embeddings": (b"/embeddings", EMBEDDINGS),
+    b"responses": (b"/responses", RESPONSES),
+    b"messages": (b"/v1/messages", MESSAGES),
     b"chat": (b"/api/chat", OLLAMA_CHAT),
     b"generate": (b"/api/generate", OLLAMA_GENERATE),
     b"embed": (b"/api/embed", OLLAMA_EMBED),

@@ -118,25 +118,29 @@ class ResponsesTally:
 
     def add(self, event: Any) -> None:
         """Count the text of an event; take the facts of the last one."""
-        kind = event.type
+        kind = field(event, "type")
         if kind == "response.output_text.delta":
-            place = (event.output_index, event.content_index)
-            if len(self._lengths) < MAX_PARTS:
-                self._lengths[place] = self._lengths.get(place, 0) + len(event.delta)
+            place, text = _place(event), field(event, "delta")
+            if isinstance(text, str) and len(self._lengths) < MAX_PARTS:
+                self._lengths[place] = self._lengths.get(place, 0) + len(text)
         elif kind == "response.created":
-            _read_head(self.answer, event.response)
+            _read_head(self.answer, field(event, "response"))
         elif kind in {"response.completed", "response.incomplete", "response.failed"}:
             self._ended = True
-            self.answer = RESPONSES.read(event.response)
+            self.answer = RESPONSES.read(field(event, "response"))
         elif kind == "error":
             self._ended = True
-            self.answer.error = {"code": event.code, "message": event.message}
+            self.answer.error = {"code": field(event, "code"), "message": field(event, "message")}
 
     def complete(self) -> bool:
         """Tell whether the last event came; a stream cut by a server has none."""
         if self.answer.length is None:
             self.answer.length = joined_length(self._lengths.values())
         return self._ended
+
+
+def _place(event: Any) -> tuple[int, int]:
+    return integer(field(event, "output_index")) or 0, integer(field(event, "content_index")) or 0
 
 
 def _read_head(answer: Answer, response: Any) -> None:
