@@ -107,12 +107,17 @@ def _is_watched(subject: Subject, scenario: Scenario, seen: dict[str, Any]) -> b
     """Tell whether the calls left spans, or may not have because the sampler drops them.
 
     Raises:
-        WorkerFailedError: The subject reached for the network, or ignored the sampler.
+        WorkerFailedError: The subject reached for the network, ignored the sampler, or watched
+            only some of the calls, which would make it look cheap.
     """
     if seen["refused"]:
         raise WorkerFailedError(f"{subject.name} reached for the network: {seen['refused']}")
     if not scenario.sampled and seen["spans"]:
         raise WorkerFailedError(f"{subject.name} exported {seen['spans']} spans that were dropped")
+    if 0 < seen["spans"] < seen["calls"]:
+        raise WorkerFailedError(
+            f"{subject.name}, {scenario.name}: {seen['spans']} spans of {seen['calls']} calls"
+        )
     return not scenario.sampled or bool(seen["spans"])
 
 

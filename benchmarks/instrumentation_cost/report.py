@@ -177,7 +177,8 @@ def _verdicts(figures: Figures) -> str:
 def _against_peers(plan: Plan, figures: Figures) -> str:
     rows = []
     for scenario in plan.scenarios:
-        own_k = figures.added_k.get((OWN, scenario.name))
+        own = OWN, scenario.name
+        own_k = figures.added_k.get(own) if own not in figures.unwatched else None
         costs_k = {
             subject.title: figures.added_k[subject.name, scenario.name]
             for subject in _measured(plan, figures)

@@ -75,10 +75,12 @@ class Session:
         """Make three calls and return what they left, to show that the subject is at work."""
         self._telemetry.flush()
         before = self._telemetry.exporter.count
-        self._run(scenario, max(3, self._scenario(scenario).concurrent))
+        calls = max(3, self._scenario(scenario).concurrent)
+        self._run(scenario, calls)
         self._telemetry.flush()
         last = self._telemetry.exporter.last
         return {
+            "calls": calls,
             "spans": self._telemetry.exporter.count - before,
             "attributes": dict(last.attributes or {}) if last is not None else {},
             "span": last.name if last is not None else None,

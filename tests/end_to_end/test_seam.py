@@ -182,14 +182,23 @@ class TestUnmodifiedProgram:
 
 
 @pytest.fixture
-def spans(running: stack.Stack, config: Path) -> Iterator[InMemorySpanExporter]:
-    """Instruments this process; spans go to the collector and to this exporter."""
+def spans(
+    running: stack.Stack, config: Path, request: pytest.FixtureRequest
+) -> Iterator[InMemorySpanExporter]:
+    """Instruments this process, recovery on unless the test says otherwise.
+
+    Spans go to the collector and to this exporter.
+    """
+    variables = {
+        "GOLDSEAM_CONFIG": str(config),
+        "GOLDSEAM_RECOVERY": getattr(request, "param", "on"),
+    }
     memory = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "here"}))
     provider.add_span_processor(SimpleSpanProcessor(memory))
     exporter = OTLPSpanExporter(endpoint=f"{running.otlp_url}/v1/traces")
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    instrument(tracer_provider=provider, recovery=load_config({"GOLDSEAM_CONFIG": str(config)}))
+    instrument(tracer_provider=provider, recovery=load_config(variables))
     yield memory
     uninstrument()
     provider.shutdown()
@@ -233,3 +242,22 @@ def test_attempts_are_the_same_everywhere(
     assert seen > calls
     assert attempts_in(spans) == seen
     assert (told["total_requests"], told["attempts"]) == (calls, seen)
+
+
+@pytest.mark.parametrize("spans", ["off", "observe"], indirect=True)
+@pytest.mark.usefixtures("spans")
+def test_repeats_of_the_sdk_are_counted_too(
+    running: stack.Stack, primary: ScriptedProvider
+) -> None:
+    """Without recovery the SDK repeats by itself, and the tables tell of every request."""
+    soon = {"retry-after-ms": "1"}
+    primary.script(
+        testing.error(500, headers=soon), testing.error(503, headers=soon), testing.chat("nine")
+    )
+    with openai.OpenAI(base_url=primary.base_url, api_key="test-key") as client:
+        client.chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": "four plus five?"}]
+        )
+    told = LogApi(running.api_url).get("/logs/statistics")
+    assert primary.count == 3
+    assert (told["attempts"], told["success_count"], told["first_try_success_rate"]) == (3, 1, 0.0)
