@@ -24,6 +24,10 @@ _numbers: Final = itertools.count(1)
 _CREATED_UNIX_S: Final = 1_760_000_000
 _USAGE: Final = {"prompt_tokens": 21, "completion_tokens": 9, "total_tokens": 30}
 
+_PROMPT_TOKENS: Final = b'"prompt_tokens": 21'
+BYTES_PER_TOKEN: Final = 5
+"""About what English takes; an answer that tells fewer tokens looks as if it had cut its prompt."""
+
 _CHAT: Final = {
     "id": "chatcmpl-" + _NUMBER,
     "object": "chat.completion",
@@ -202,4 +206,6 @@ def _answer(path: str, request: bytes) -> tuple[int, str, bytes | tuple[bytes, .
         return 200, "text/event-stream; charset=utf-8", _STREAM
     if REFUSED_MODEL.encode() in request:
         return 400, _JSON, _REFUSED
-    return 200, _JSON, _ANSWERS[path].replace(_NUMBER.encode(), b"%d" % next(_numbers))
+    answer = _ANSWERS[path].replace(_NUMBER.encode(), b"%d" % next(_numbers))
+    told = b'"prompt_tokens": %d' % (len(request) // BYTES_PER_TOKEN)
+    return 200, _JSON, answer.replace(_PROMPT_TOKENS, told)

@@ -90,7 +90,7 @@ def demo(
         otlp_http_port=otlp_http_port,
         any_port=True,
     )
-    with _readable_errors(), _interrupted_by_sigterm():
+    with _readable_errors(), _interruptible():
         raise typer.Exit(demo_command.demo(options, calls=calls, as_json=as_json, keep=keep))
 
 
@@ -215,9 +215,13 @@ def _stop_signal() -> threading.Event:
 
 
 @contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind as Ctrl-C does, so that what was started is stopped; exit code 130."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+def _interruptible() -> Iterator[None]:
+    """Let SIGINT and SIGTERM unwind, so that what was started is stopped; exit code 130.
+
+    SIGINT too: a shell starts background jobs with it ignored, and Python leaves it so.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
