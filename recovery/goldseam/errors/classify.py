@@ -7,6 +7,7 @@ table of rules (`rules.RULES`) serves both, so both give the same code. Pure, im
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from goldseam.errors.codes import ErrorCode
@@ -25,6 +26,9 @@ _CLASS_IN_TEXT: Final = re.compile(
 )
 _LEADING_NAME: Final = re.compile(r"^\d{3} (?P<code>[A-Z_]{3,})\b")
 _URL: Final = re.compile(r"https?://\S+")
+_MAX_CLASSES: Final = 256
+"""Names of exception classes that are remembered; an application meets a few dozen."""
+
 _MAX_TEXT: Final = 8_000
 """Evidence stands near the start; a page of HTML is not searched to its end."""
 
@@ -211,6 +215,7 @@ def _telling_class(error: BaseException) -> str:
     return f"{cls.__module__}.{cls.__qualname__}" if cls.__module__ != "builtins" else cls.__name__
 
 
+@lru_cache(maxsize=_MAX_CLASSES)
 def _is_known(name: str) -> bool:
     return any(word in name for rule in (*TRANSPORT, *SPECIFIC) for word in rule.words)
 
