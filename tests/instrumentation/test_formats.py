@@ -539,3 +539,19 @@ def test_listing_models_is_no_request(client: openai.OpenAI, recorder: Recorder)
     assert [model.id for model in client.models.list()] == ["scripted-model"]
 
     assert recorder.finished == []
+
+
+def test_attempts_are_counted_on_every_path_of_an_operation(
+    client: openai.OpenAI, provider: ScriptedProvider, recorder: Recorder
+) -> None:
+    """Two paths may have one operation; the requests of the second are counted as the first's."""
+    sound = raw(headers=JSON, body='{"text": "nine"}')
+    provider.script(sound, sound)
+
+    client.audio.translations.create(model="w", file=("a.mp3", b"mpeg"))
+    client.audio.transcriptions.create(model="w", file=("a.mp3", b"mpeg"))
+
+    told = [span.attributes or {} for span in recorder.finished]
+    assert [each["gen_ai.operation.name"] for each in told] == ["transcription"] * 2
+    assert [each["goldseam.retry.count"] for each in told] == [0, 0]
+    assert [each["http.response.status_code"] for each in told] == [200, 200]

@@ -102,7 +102,7 @@ class Format(Protocol):
 
     @property
     def path(self) -> str:
-        """Path below the provider's base URL."""
+        """Path below the provider's base URL; empty where one operation has several."""
 
     @property
     def operation(self) -> str:

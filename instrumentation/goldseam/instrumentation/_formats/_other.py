@@ -34,11 +34,11 @@ _WORD: Final = re.compile(r"[a-z]{2,24}(?:[_-][a-z]{2,24}){0,2}")
 class OtherFormat:
     """Requests of one operation without a format of their own."""
 
+    path: Final = ""
     api: Final = "other"
     any_model_will_do: Final = False
 
-    def __init__(self, path: str, operation: str) -> None:
-        self.path = path
+    def __init__(self, operation: str) -> None:
         self.operation = operation
 
     def may_repeat(self, body: Body) -> bool:  # noqa: ARG002 - the protocol's
@@ -97,7 +97,7 @@ def other(path: str) -> OtherFormat:
         return _formats[operation]
     if len(_formats) >= MAX_OPERATIONS:
         return _REST
-    return _formats.setdefault(operation, OtherFormat(path, operation))
+    return _formats.setdefault(operation, OtherFormat(operation))
 
 
 def _last_word(path: str) -> str:
@@ -114,5 +114,5 @@ def _read_usage(answer: Answer, usage: Any) -> None:
         answer.output_tokens = tokens(field(usage, name)) or answer.output_tokens
 
 
-_REST: Final = OtherFormat("/", "other")
+_REST: Final = OtherFormat("other")
 _formats: Final[dict[str, OtherFormat]] = {}
