@@ -433,7 +433,9 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
+                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
+                    "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
                     "server.port = …",
                 ],
@@ -545,13 +547,13 @@ def test_attempts_are_counted_on_every_path_of_an_operation(
     client: openai.OpenAI, provider: ScriptedProvider, recorder: Recorder
 ) -> None:
     """Two paths may have one operation; the requests of the second are counted as the first's."""
-    sound = raw(headers=JSON, body='{"text": "nine"}')
-    provider.script(sound, sound)
+    image = raw(headers=JSON, body='{"created": 1, "data": []}')
+    provider.script(image, image)
 
-    client.audio.translations.create(model="w", file=("a.mp3", b"mpeg"))
-    client.audio.transcriptions.create(model="w", file=("a.mp3", b"mpeg"))
+    client.images.generate(model="d", prompt="a bowl")
+    client.images.edit(model="d", prompt="a bowl", image=("a.png", b"png"))
 
     told = [span.attributes or {} for span in recorder.finished]
-    assert [each["gen_ai.operation.name"] for each in told] == ["transcription"] * 2
+    assert [each["gen_ai.operation.name"] for each in told] == ["image_generation"] * 2
     assert [each["goldseam.retry.count"] for each in told] == [0, 0]
     assert [each["http.response.status_code"] for each in told] == [200, 200]
