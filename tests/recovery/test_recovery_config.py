@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from goldseam.recovery import Policy, Provider, RecoveryConfigError, Target, load_config
+from goldseam.recovery import (
+    Policy,
+    Preset,
+    Provider,
+    RecoveryConfigError,
+    Target,
+    load_config,
+    preset_config,
+    preset_providers,
+)
 from goldseam.recovery.config import parse_config
 from goldseam.recovery.providers import ready_alternatives
 
@@ -90,6 +99,7 @@ WRONG: tuple[tuple[str, dict[str, object], str], ...] = (
     ("switch-as-text", {"recovery": {"prefer_same_model": "no"}}, "true or false"),
     ("models-as-list", {"providers": {"ollama": {"models": []}}}, "must be a table"),
     ("recovery-as-text", {"recovery": "on"}, "must be a table"),
+    ("unknown-preset", {"recovery": {"preset": "prod"}}, "one of development, production"),
     ("unknown-api", {"providers": {"ollama": {"api": "claude"}}}, "one of openai, anthropic"),
 )
 
@@ -123,6 +133,35 @@ def test_fallback_keeps_to_one_api() -> None:
         "other": (),
     }
     assert all(each.policy.max_attempts == 4 for each in spoken.values())
+
+
+@pytest.mark.parametrize(
+    ("preset", "first"), [("development", "ollama"), ("production", "ovhcloud")]
+)
+def test_preset_goes_to_openai_second(preset: Preset, first: str) -> None:
+    """A local or European provider comes first; OpenAI answers with a model that it has."""
+    asked, behind = preset_providers(preset)
+
+    assert (asked.name, behind.name) == (first, "openai")
+    assert behind.target_for(asked.models["*"]) == Target("openai", "gpt-4o-mini")
+    assert preset_config(preset).policy.fallback == (first, "openai")
+
+
+def test_preset_is_where_a_document_starts() -> None:
+    """A document's own tables change a preset's providers and policy."""
+    config = parse_config(
+        {
+            "recovery": {"mode": "on", "preset": "development", "max_attempts": 2},
+            "providers": {"openai": {"models": {"*": "gpt-4o"}}},
+        }
+    )
+
+    assert (config.mode, config.policy) == (
+        "on",
+        Policy(fallback=("ollama", "openai"), max_attempts=2),
+    )
+    assert config.providers["openai"].target_for("llama3.2") == Target("openai", "gpt-4o")
+    assert config.providers["ollama"].models == {"*": "llama3.2"}
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@
 Importing this opens no file, thread or connection.
 """
 
-from goldseam.recovery.config import RecoveryConfig, RecoveryConfigError, load_config
+from goldseam.recovery.config import RecoveryConfig, RecoveryConfigError, load_config, preset_config
 from goldseam.recovery.drivers import arecover, first_step, original_timeout_s, recover
 from goldseam.recovery.hooks import NullWatch, StepWatch, Watch
 from goldseam.recovery.plan import next_step
-from goldseam.recovery.providers import Provider
+from goldseam.recovery.providers import Preset, Provider, preset_providers
 from goldseam.recovery.values import (
     Failure,
     GiveUp,
@@ -26,6 +26,7 @@ __all__ = [
     "Health",
     "NullWatch",
     "Policy",
+    "Preset",
     "Provider",
     "RecoveryConfig",
     "RecoveryConfigError",
@@ -40,5 +41,7 @@ __all__ = [
     "load_config",
     "next_step",
     "original_timeout_s",
+    "preset_config",
+    "preset_providers",
     "recover",
 ]

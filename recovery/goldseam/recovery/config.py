@@ -21,13 +21,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from goldseam.recovery.providers import PRESETS, Api, Provider
+from goldseam.recovery.providers import PRESETS, Api, Preset, Provider, preset_providers
 from goldseam.recovery.values import Policy
 
 Mode = Literal["off", "observe", "on"]
 
 _MODES: Final[tuple[str, ...]] = get_args(Mode)
 _APIS: Final[tuple[Api, ...]] = get_args(Api)
+_PRESET_NAMES: Final[tuple[Preset, ...]] = get_args(Preset)
 _POLICY: Final = tuple(option.name for option in fields(Policy))
 _PROVIDER: Final = tuple(option.name for option in fields(Provider) if option.name != "name")
 
@@ -63,6 +64,14 @@ class RecoveryConfig:
         return replace(self, policy=replace(self.policy, fallback=names))
 
 
+def preset_config(preset: Preset, *, mode: Mode = "on") -> RecoveryConfig:
+    """Return the settings of a preset: its providers, and a fallback along their order."""
+    chain = {provider.name: provider for provider in preset_providers(preset)}
+    return RecoveryConfig(
+        mode=mode, policy=Policy(fallback=tuple(chain)), providers={**PRESETS, **chain}
+    )
+
+
 def load_config(environ: Mapping[str, str]) -> RecoveryConfig:
     """Return the settings that the environment names.
 
@@ -83,11 +92,15 @@ def parse_config(document: Mapping[str, Any], *, source: str = "config") -> Reco
         RecoveryConfigError: As for `load_config`; the message names `source`.
     """
     recovery = _table(document.get("recovery", {}), f"{source}: [recovery]")
-    policy, mode = _policy(recovery, f"{source}: [recovery]")
+    base = _base(recovery, f"{source}: [recovery] preset")
+    policy, mode = _policy(recovery, f"{source}: [recovery]", base.policy)
     tables = _table(document.get("providers", {}), f"{source}: [providers]")
     providers = {
-        **PRESETS,
-        **{name: _provider(name, table, source) for name, table in tables.items()},
+        **base.providers,
+        **{
+            name: _provider(name, table, source, base.providers.get(name))
+            for name, table in tables.items()
+        },
     }
     for name in policy.fallback:
         if name not in providers:
@@ -111,17 +124,29 @@ def _read(path: str) -> dict[str, Any]:
         raise RecoveryConfigError(f"{path} is no TOML: {fault}. Correct that line.") from fault
 
 
-def _policy(table: Mapping[str, Any], where: str) -> tuple[Policy, Mode]:
-    _reject_unknown(table, ("mode", *_POLICY), where)
+def _base(table: Mapping[str, Any], where: str) -> RecoveryConfig:
+    """Return what the document's other options change."""
+    if "preset" not in table:
+        return RecoveryConfig(providers=PRESETS)
+    for preset in _PRESET_NAMES:
+        if table["preset"] == preset:
+            return preset_config(preset)
+    raise RecoveryConfigError(
+        f"{where} is {table['preset']!r}; it must be one of {', '.join(_PRESET_NAMES)}."
+    )
+
+
+def _policy(table: Mapping[str, Any], where: str, base: Policy) -> tuple[Policy, Mode]:
+    _reject_unknown(table, ("mode", "preset", *_POLICY), where)
     options: dict[str, Any] = {
         name: _POLICY_CHECKS[name](value, f"{where} {name}")
         for name, value in table.items()
-        if name != "mode"
+        if name in _POLICY
     }
-    return Policy(**options), _mode(table.get("mode", "off"), f"{where} mode")
+    return replace(base, **options), _mode(table.get("mode", "off"), f"{where} mode")
 
 
-def _provider(name: str, value: object, source: str) -> Provider:
+def _provider(name: str, value: object, source: str, preset: Provider | None) -> Provider:
     where = f"{source}: [providers.{name}]"
     table = _table(value, where)
     _reject_unknown(table, _PROVIDER, where)
@@ -129,7 +154,7 @@ def _provider(name: str, value: object, source: str) -> Provider:
         option: _PROVIDER_CHECKS[option](given, f"{where} {option}")
         for option, given in table.items()
     }
-    if preset := PRESETS.get(name):
+    if preset is not None:
         return replace(preset, **options)
     if "base_url" not in options:
         raise RecoveryConfigError(f'{where} needs base_url, for example "https://host/v1".')

@@ -6,7 +6,7 @@ Keys are read from the environment when they are needed and stand in no repr.
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from goldseam.recovery.values import Alternative, Target
@@ -14,6 +14,9 @@ from goldseam.recovery.values import Alternative, Target
 Api = Literal["openai", "anthropic"]
 """The HTTP APIs that a request can be carried on in: OpenAI's, which most providers speak, or
 Anthropic's. A request goes only to providers of the API it is written in."""
+
+Preset = Literal["development", "production"]
+"""A chain of two providers: a local or European one first, OpenAI behind it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,5 +83,20 @@ PRESETS: Final[Mapping[str, Provider]] = {
         ),
     )
 }
-"""Providers that need no `base_url` in the settings. Development usually goes from Ollama to
-OpenAI, production from OVHcloud to OpenAI."""
+"""Providers that need no `base_url` in the settings."""
+
+_CHAINS: Final[Mapping[Preset, Mapping[str, str]]] = {
+    "development": {"ollama": "llama3.2", "openai": "gpt-4o-mini"},
+    "production": {"ovhcloud": "Meta-Llama-3_3-70B-Instruct", "openai": "gpt-4o-mini"},
+}
+"""Each preset's providers, in order, with the model that is asked there for any other."""
+
+
+def preset_providers(preset: Preset) -> tuple[Provider, ...]:
+    """Return a preset's providers, the first to ask first.
+
+    Each answers with one model of its own, whatever was asked: what runs at Ollama or OVHcloud has
+    no namesake at OpenAI.
+    """
+    chain = _CHAINS[preset]
+    return tuple(replace(PRESETS[name], models={"*": model}) for name, model in chain.items())
