@@ -11,10 +11,14 @@ import openai
 import pytest
 
 from goldseam.recovery import (
+    STRATEGIES,
+    ErrorRecoveryStrategy,
     Failure,
+    NothingFoundError,
     Policy,
     Provider,
     RecoveryConfig,
+    Request,
     Step,
     Target,
     Watch,
@@ -108,6 +112,8 @@ class Application:
         self.policy = Policy()
         self.mode: Any = "on"
         self.timeout_s: float | None = 20.0
+        self.strategies: tuple[ErrorRecoveryStrategy, ...] = STRATEGIES
+        self.steps: list[Step] = []
         self.jitter: Callable[[], float] = lambda: 0.5
         self.sent: list[tuple[Target, float | None]] = []
         self.error: Exception | None = None
@@ -121,9 +127,24 @@ class Application:
     def config(self) -> RecoveryConfig:
         """How recovery is set up."""
         spare = Provider(name="spare", base_url=self.spare.base_url, models={"*": "spare-model"})
-        return RecoveryConfig(mode=self.mode, policy=self.policy, providers={"spare": spare})
+        return RecoveryConfig(
+            mode=self.mode,
+            policy=self.policy,
+            providers={"spare": spare},
+            strategies=self.strategies,
+        )
 
-    def send(self, target: Target, timeout_s: float | None) -> str:
+    def send(self, step: Step) -> str:
+        """Take a step: read its source, or send one request."""
+        self.steps.append(step)
+        if step.source is not None:
+            found = step.source.read(Request())
+            if found is None:
+                raise NothingFoundError
+            return str(found["text"])
+        return self.ask(step.target, step.timeout_s)
+
+    def ask(self, target: Target, timeout_s: float | None) -> str:
         """Send one request."""
         self.sent.append((target, timeout_s))
         base_url = self.main.base_url if target.provider == "main" else self.spare.base_url
@@ -133,15 +154,15 @@ class Application:
         )
         return answer.choices[0].message.content or ""
 
-    async def asend(self, target: Target, timeout_s: float | None) -> str:
+    async def asend(self, step: Step) -> str:
         """Send one request from a task."""
-        return await asyncio.to_thread(self.send, target, timeout_s)
+        return await asyncio.to_thread(self.send, step)
 
     def call(self, *, watch: Watch | None = None, send: Any = None) -> str:
         """Make a call."""
         started_s, asked = self.clock(), Target("main", "gpt-4o")
         try:
-            return self.send(asked, self.timeout_s)
+            return self.ask(asked, self.timeout_s)
         except openai.OpenAIError as error:
             self.error = error
             return self.mend(error, asked, started_s, watch or self.notes, send)

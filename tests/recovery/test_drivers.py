@@ -318,7 +318,7 @@ def test_broken_part_gives_the_original_error(
     app.main.default = error(500)
     asked, watch = Target("main", "gpt-4o"), Notes()
     with pytest.raises(openai.InternalServerError) as original:
-        app.send(asked, None)
+        app.ask(asked, None)
     match part:
         case "plan":
             monkeypatch.setattr(plan, "next_step", broken)
@@ -413,8 +413,8 @@ async def test_cancelled_attempt_is_the_last() -> None:
     sending, notes = asyncio.Event(), Notes()
     sent: list[Target] = []
 
-    async def send(target: Target, _timeout_s: float | None) -> str:
-        sent.append(target)
+    async def send(step: Step) -> str:
+        sent.append(step.target)
         sending.set()
         await asyncio.Event().wait()
         return "never"
@@ -442,7 +442,7 @@ async def test_a_thousand_cancelled_recoveries_leave_nothing() -> None:
     """No task is left over and no attempt follows, at whatever point a task was."""
     attempts = 0
 
-    async def send(_target: Target, _timeout_s: float | None) -> str:
+    async def send(_step: Step) -> str:
         nonlocal attempts
         attempts += 1
         await asyncio.sleep(0)
@@ -465,13 +465,13 @@ async def test_a_thousand_cancelled_recoveries_leave_nothing() -> None:
     assert asyncio.all_tasks() == before
 
 
-async def never(_target: Target, _timeout_s: float | None) -> str:
+async def never(_step: Step) -> str:
     """Stand for an attempt that must not be made."""
     raise AssertionError("an attempt was made after the cancellation")
 
 
 async def mend(
-    send: Callable[[Target, float | None], Awaitable[str]],
+    send: Callable[[Step], Awaitable[str]],
     sleep: Callable[[float], Awaitable[object]],
     watch: Notes,
 ) -> str:

@@ -15,7 +15,6 @@ from goldseam.recovery.plan import (
     Health,
     Policy,
     Step,
-    Strategy,
     Taken,
     Target,
     next_step,
@@ -41,7 +40,7 @@ def health(ready: tuple[Alternative, ...] = (), **more: Any) -> Health:
     return Health(ready=ready, **{"started_s": 0.0, "deadline_s": 20.0, "timeout_s": 10.0, **more})
 
 
-def taken(*failures: Failure, strategy: Strategy = "retry") -> tuple[Taken, ...]:
+def taken(*failures: Failure, strategy: str = "retry") -> tuple[Taken, ...]:
     """Return steps that failed with these failures."""
     return tuple(
         Taken(

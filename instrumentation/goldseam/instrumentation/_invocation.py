@@ -54,7 +54,7 @@ class Repair:
         strategy: The strategy that worked.
         provider: The provider that answered.
         model: The model that was asked there.
-        degraded: Whether that was another model than the application's.
+        degraded: Whether that was less than asked for: another model, a shortened prompt.
     """
 
     outcome: RecoveryOutcome = RecoveryOutcome.NOT_NEEDED

@@ -25,6 +25,7 @@ from goldseam.instrumentation._steps import AttemptSpan, StepSpan, attempt_attri
 from goldseam.recovery import (
     GiveUp,
     RecoveryConfig,
+    Request,
     Step,
     Target,
     arecover,
@@ -60,6 +61,14 @@ class Mender:
         self._config = config
         self._clients = clients
         self._asked = Target(invocation.endpoint.provider, invocation.model)
+        shared = invocation.shared_attributes
+        self._facts = Request(
+            body=request.body,
+            operation=invocation.format.operation,
+            is_stream=request.is_stream,
+            tenant_id=_text(shared.get(names.TENANT_ID)),
+            module=_text(shared.get(names.MODULE)),
+        )
         self._fault: Fault = invocation.fault_of(error)
         self._failed_at_s = time.perf_counter()
         self._failed_at_ns = time.time_ns()
@@ -102,6 +111,7 @@ class Mender:
             started_s=self.invocation.started_s,
             timeout_s=self._request.timeout_s,
             config=self._config,
+            request=self._facts,
             at_s=self._failed_at_s,
             now=datetime.now(UTC),
         )
@@ -137,8 +147,11 @@ class Mender:
             return self.invocation.endpoint
         return endpoint_of(self._config.providers[target.provider])
 
-    def is_degraded(self, target: Target) -> bool:
-        """Tell whether a target answers with another model than the application asked for."""
+    def is_degraded(self, step: Step) -> bool:
+        """Tell whether a step would answer with less than the application asked for."""
+        return step.degraded or self._is_other_model(step.target)
+
+    def _is_other_model(self, target: Target) -> bool:
         return target.model != self.invocation.model
 
     @property
@@ -152,30 +165,32 @@ class Mender:
             "started_s": self.invocation.started_s,
             "timeout_s": self._request.timeout_s,
             "config": self._config,
+            "request": self._facts,
             "clock": time.perf_counter,
         }
 
-    def _send(self, target: Target, timeout_s: float | None) -> Any:
-        response = self._call(target, timeout_s, self._clients.sync_client)
+    def _send(self, step: Step) -> Any:
+        response = self._call(step, self._clients.sync_client)
         self._note_answer(response)
         return response
 
-    async def _asend(self, target: Target, timeout_s: float | None) -> Any:
-        response = await self._call(target, timeout_s, self._clients.async_client)
+    async def _asend(self, step: Step) -> Any:
+        response = await self._call(step, self._clients.async_client)
         self._note_answer(response)
         return response
 
-    def _call(
-        self, target: Target, timeout_s: float | None, client_of: Callable[[Any, Any], Any]
-    ) -> Any:
+    def _call(self, step: Step, client_of: Callable[[Any, Any], Any]) -> Any:
         self.attempts += 1
-        model = target.model if self.is_degraded(target) else None
+        target, timeout_s, body = step.target, step.timeout_s, step.body
+        model = target.model if self._is_other_model(target) else None
         if target.provider == self._asked.provider:
-            return self._request.again(model=model, timeout_s=timeout_s)
+            return self._request.again(model=model, timeout_s=timeout_s, body=body)
         provider = self._config.providers[target.provider]
         client = client_of(provider, self._request.client)
         path = self.invocation.format.path
-        return self._request.elsewhere(client, path=path, model=model, timeout_s=timeout_s)
+        return self._request.elsewhere(
+            client, path=path, model=model, timeout_s=timeout_s, body=body
+        )
 
     @fenced
     def _note_answer(self, response: Any) -> None:
@@ -247,3 +262,7 @@ class _KeptException:
         error.__traceback__ = self._traceback
         error.__cause__, error.__context__ = self._cause, self._context
         error.__suppress_context__ = self._suppress
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

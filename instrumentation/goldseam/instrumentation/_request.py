@@ -69,18 +69,36 @@ class SentRequest:
             self.options.idempotency_key = self.client._idempotency_key()  # noqa: SLF001 - the SDK would make it anew for every sending
         return self._arguments(self._copy(timeout_s))
 
-    def again(self, *, model: str | None, timeout_s: float | None) -> Any:
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The JSON body that the provider is sent."""
+        return {**(self.options.json_data or {}), **(self.options.extra_json or {})}
+
+    def again(
+        self,
+        *,
+        model: str | None,
+        timeout_s: float | None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Send once more to the same provider.
 
         Args:
             model: Another model to ask; None asks the same.
             timeout_s: Upper bound of the time-out; None leaves the application's.
+            body: The JSON body to send; None sends the application's.
         """
-        args, kwargs = self._arguments(self._with_model(self._copy(timeout_s), model))
+        args, kwargs = self._arguments(self._with_model(self._copy(timeout_s, body), model))
         return self._wrapped(*args, **kwargs)
 
     def elsewhere(
-        self, client: Any, *, path: str, model: str | None, timeout_s: float | None
+        self,
+        client: Any,
+        *,
+        path: str,
+        model: str | None,
+        timeout_s: float | None,
+        body: Mapping[str, Any] | None = None,
     ) -> Any:
         """Send once more, to another provider.
 
@@ -89,8 +107,9 @@ class SentRequest:
             path: The path there.
             model: The model to ask there; None asks the same.
             timeout_s: Upper bound of the time-out; None leaves the application's.
+            body: The JSON body to send; None sends the application's.
         """
-        options = self._with_model(self._copy(timeout_s), model)
+        options = self._with_model(self._copy(timeout_s, body), model)
         options.url = path + _BETA if options.url.endswith(_BETA) else path
         options.params = {}
         if isinstance(options.headers, Mapping):
@@ -109,9 +128,11 @@ class SentRequest:
         keys = (getattr(self.client, name, None) for name in ("api_key", "auth_token"))
         yield from (text for text in (*keys, *chain(*values)) if isinstance(text, str))
 
-    def _copy(self, timeout_s: float | None) -> Any:
+    def _copy(self, timeout_s: float | None, body: Mapping[str, Any] | None = None) -> Any:
         options = _untraced(copy.copy(self.options))
         options.max_retries = 0
+        if body is not None:
+            options.json_data, options.extra_json = dict(body), None
         bounded = _bounded(self._timeout(), timeout_s)
         if bounded is not None:
             options.timeout = bounded

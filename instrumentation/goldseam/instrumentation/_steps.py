@@ -59,7 +59,7 @@ class StepSpan:
         repair.strategy = step.strategy
         repair.provider = step.target.provider
         repair.model = step.target.model
-        repair.degraded = self._mender.is_degraded(step.target)
+        repair.degraded = self._mender.is_degraded(step)
 
     def failed(self, failure: Failure) -> None:
         """Note why this step brought none."""
@@ -93,7 +93,8 @@ class StepSpan:
             names.RECOVERY_ACTION: step.action,
             names.RECOVERY_DELAY: float(step.delay_s),
             names.RECOVERY_PROVIDER_NAME: step.target.provider,
-            names.RECOVERY_DEGRADED: mender.is_degraded(step.target),
+            names.RECOVERY_DEGRADED: mender.is_degraded(step),
+            **step.facts,
         }
         if step.target.model is not None:
             attributes[names.RECOVERY_MODEL] = step.target.model

@@ -9,28 +9,48 @@ from goldseam.recovery.drivers import arecover, first_step, original_timeout_s, 
 from goldseam.recovery.hooks import NullWatch, StepWatch, Watch
 from goldseam.recovery.plan import next_step
 from goldseam.recovery.providers import Preset, Provider, preset_providers
+from goldseam.recovery.strategies import (
+    STRATEGIES,
+    ErrorRecoveryStrategy,
+    FallbackStrategy,
+    RetryStrategy,
+    Situation,
+)
 from goldseam.recovery.values import (
+    Body,
     Failure,
     GiveUp,
     Health,
+    NothingFoundError,
     Policy,
+    Request,
     Skip,
+    Source,
     Step,
     Taken,
     Target,
 )
 
 __all__ = [
+    "STRATEGIES",
+    "Body",
+    "ErrorRecoveryStrategy",
     "Failure",
+    "FallbackStrategy",
     "GiveUp",
     "Health",
+    "NothingFoundError",
     "NullWatch",
     "Policy",
     "Preset",
     "Provider",
     "RecoveryConfig",
     "RecoveryConfigError",
+    "Request",
+    "RetryStrategy",
+    "Situation",
     "Skip",
+    "Source",
     "Step",
     "StepWatch",
     "Taken",

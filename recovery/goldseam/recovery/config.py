@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from goldseam.recovery.providers import PRESETS, Api, Preset, Provider, preset_providers
+from goldseam.recovery.strategies import STRATEGIES, ErrorRecoveryStrategy
 from goldseam.recovery.values import Policy
 
 Mode = Literal["off", "observe", "on"]
@@ -45,11 +46,13 @@ class RecoveryConfig:
         mode: `off` does nothing; `observe` records what would be done; `on` does it.
         policy: How far recovery goes.
         providers: The providers that calls may go to, by name.
+        strategies: Who may propose a step, in the order in which they are asked.
     """
 
     mode: Mode = "off"
     policy: Policy = field(default_factory=Policy)
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    strategies: tuple[ErrorRecoveryStrategy, ...] = STRATEGIES
 
     @property
     def fallback_providers(self) -> tuple[Provider, ...]:

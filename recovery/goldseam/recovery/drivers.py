@@ -10,19 +10,30 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Final, Generic, Self, TypeVar
 
 from goldseam.recovery import plan
 from goldseam.recovery.config import RecoveryConfig
 from goldseam.recovery.failures import failure_from
-from goldseam.recovery.hooks import FencedWatch, NullWatch, Watch, log_fault
+from goldseam.recovery.hooks import FencedStrategy, FencedWatch, NullWatch, Watch, log_fault
 from goldseam.recovery.providers import ready_alternatives
-from goldseam.recovery.values import Failure, GiveUp, Health, Skip, Step, Taken, Target
+from goldseam.recovery.values import (
+    Failure,
+    GiveUp,
+    Health,
+    Request,
+    Skip,
+    Step,
+    Taken,
+    Target,
+)
 
 T = TypeVar("T")
+
+_NO_REQUEST: Final = Request()
 
 
 def _utc_now() -> datetime:
@@ -32,11 +43,12 @@ def _utc_now() -> datetime:
 def recover(
     error: Exception,
     *,
-    send: Callable[[Target, float | None], T],
+    send: Callable[[Step], T],
     asked: Target,
     started_s: float,
     timeout_s: float | None,
     config: RecoveryConfig,
+    request: Request = _NO_REQUEST,
     watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
@@ -47,11 +59,13 @@ def recover(
 
     Args:
         error: The exception of the original attempt.
-        send: Sends the same call once more, to a target and with a time-out in seconds.
+        send: Takes a step: sends the call once more, to `step.target`, with `step.body` in place of
+            its own if there is one, giving up after `step.timeout_s`; or reads `step.source`.
         asked: Where the original attempt went.
         started_s: When it started, on `clock`.
         timeout_s: The caller's own time-out; None without one.
         config: Mode, policy and providers. Unless its mode is `on`, `error` is raised at once.
+        request: What the application asked for, for strategies that change it.
         watch: Is told of every step.
         clock: Monotonic seconds.
         sleep: Waits for some seconds.
@@ -67,6 +81,7 @@ def recover(
         started_s=started_s,
         timeout_s=timeout_s,
         config=config,
+        request=request,
         watch=watch,
         clock=clock,
         jitter=jitter,
@@ -78,18 +93,19 @@ def recover(
                 if turn.step.delay_s > 0:
                     sleep(turn.step.delay_s)
                 with turn.attempt():
-                    session.answers.append(send(turn.step.target, turn.step.timeout_s))
+                    session.answers.append(send(turn.step))
     return session.result()
 
 
 async def arecover(
     error: Exception,
     *,
-    send: Callable[[Target, float | None], Awaitable[T]],
+    send: Callable[[Step], Awaitable[T]],
     asked: Target,
     started_s: float,
     timeout_s: float | None,
     config: RecoveryConfig,
+    request: Request = _NO_REQUEST,
     watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -103,6 +119,7 @@ async def arecover(
         started_s=started_s,
         timeout_s=timeout_s,
         config=config,
+        request=request,
         watch=watch,
         clock=clock,
         jitter=jitter,
@@ -114,7 +131,7 @@ async def arecover(
                 if turn.step.delay_s > 0:
                     await sleep(turn.step.delay_s)
                 with turn.attempt():
-                    session.answers.append(await send(turn.step.target, turn.step.timeout_s))
+                    session.answers.append(await send(turn.step))
     return session.result()
 
 
@@ -127,6 +144,7 @@ def first_step(
     config: RecoveryConfig,
     at_s: float,
     now: datetime,
+    request: Request = _NO_REQUEST,
     jitter: float = 0.5,
 ) -> Step | GiveUp:
     """Return the step that recovery would take first, and take none: for `observe` mode.
@@ -139,11 +157,21 @@ def first_step(
         config: Policy and providers; the mode does not matter.
         at_s: When it failed, on the clock of `started_s`.
         now: The same moment by the wall clock.
+        request: What the application asked for.
         jitter: A draw from [0, 1); the default shows the average wait.
     """
     failure = failure_from(error, asked, at_s=at_s, now=now)
     health = health_of(config, asked, started_s=started_s, timeout_s=timeout_s)
-    return plan.next_step(failure, (), config.policy, health, now_s=at_s, jitter=jitter)
+    return plan.next_step(
+        failure,
+        (),
+        config.policy,
+        health,
+        now_s=at_s,
+        jitter=jitter,
+        request=request,
+        strategies=tuple(FencedStrategy(strategy) for strategy in config.strategies),
+    )
 
 
 def original_timeout_s(
@@ -184,6 +212,7 @@ class _Session(Generic[T]):
         started_s: float,
         timeout_s: float | None,
         config: RecoveryConfig,
+        request: Request,
         watch: Watch | None,
         clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -196,6 +225,8 @@ class _Session(Generic[T]):
         self._started_s = started_s
         self._timeout_s = timeout_s
         self._config = config
+        self._request = request
+        self._strategies = tuple(FencedStrategy(strategy) for strategy in config.strategies)
         self._clock = clock
         self._jitter = jitter
         self._now = now
@@ -218,6 +249,8 @@ class _Session(Generic[T]):
                 health,
                 now_s=self._clock(),
                 jitter=self._jitter(),
+                request=self._request,
+                strategies=self._strategies,
             )
             self._tell(step.skipped)
             if isinstance(step, GiveUp):
@@ -273,12 +306,18 @@ class _Turn(Generic[T]):
     def attempt(self) -> Iterator[None]:
         """Cover one request; an `Exception` of it becomes a failure and goes no further."""
         try:
-            with self._watched.attempt(self.step.target):
+            with self._sending():
                 yield
         except Exception as error:  # noqa: BLE001 - an SDK may raise anything
             self._watched.failed(self._session.failed(self.step, error))
         else:
             self._watched.succeeded()
+
+    def _sending(self) -> AbstractContextManager[object]:
+        """Cover a request; a look into a source is none."""
+        if self.step.asks_provider:
+            return self._watched.attempt(self.step.target)
+        return nullcontext()
 
     def __enter__(self) -> Self:
         self._watched = self._cover.__enter__()

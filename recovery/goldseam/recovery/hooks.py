@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, Protocol
 
-from goldseam.recovery.values import Failure, Step, Target
+from goldseam.recovery.strategies import ErrorRecoveryStrategy, Situation
+from goldseam.recovery.values import Failure, Skip, Step, Target
 
 _log: Final = logging.getLogger("goldseam.recovery")
 _logged: Final[set[str]] = set()
@@ -104,6 +105,24 @@ class FencedStepWatch:
     def failed(self, failure: Failure) -> None:
         """Pass it on."""
         _quietly("watch.failed", lambda: self._watch.failed(failure))
+
+
+class FencedStrategy(ErrorRecoveryStrategy):
+    """A strategy whose faults are logged once and read as "not tried"."""
+
+    def __init__(self, strategy: ErrorRecoveryStrategy) -> None:
+        self._strategy = strategy
+        self.name = strategy.name  # type: ignore[misc] # stands in for that strategy
+        self.mends = strategy.mends  # type: ignore[misc]
+        self.asks_provider = strategy.asks_provider  # type: ignore[misc]
+
+    def propose(self, situation: Situation) -> Step | Skip:
+        """Pass it on."""
+        try:
+            return self._strategy.propose(situation)
+        except Exception as fault:  # noqa: BLE001 - the fence
+            log_fault(f"strategy {self.name}", fault)
+            return Skip(self.name, f"it had a fault: {type(fault).__name__}")
 
 
 def log_fault(where: str, fault: Exception) -> None:

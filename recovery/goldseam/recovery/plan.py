@@ -6,17 +6,14 @@ promises: no step past the deadline or beyond the attempts of the policy, none b
 Retry-After has passed, none at a place where the failure is hopeless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from goldseam.errors import ErrorCode
 from goldseam.recovery.strategies import (
-    ELSEWHERE,
-    RETRYABLE,
+    STRATEGIES,
     ErrorRecoveryStrategy,
-    FallbackStrategy,
-    RetryStrategy,
     Situation,
     reserve_s,
 )
@@ -27,9 +24,9 @@ from goldseam.recovery.values import (
     GiveUp,
     Health,
     Policy,
+    Request,
     Skip,
     Step,
-    Strategy,
     Taken,
     Target,
 )
@@ -40,9 +37,9 @@ __all__ = [
     "GiveUp",
     "Health",
     "Policy",
+    "Request",
     "Skip",
     "Step",
-    "Strategy",
     "Taken",
     "Target",
     "next_step",
@@ -52,7 +49,7 @@ __all__ = [
 _FINAL: Final = frozenset({ErrorCode.CONTENT_FILTER, ErrorCode.CANCELLED})
 """A refusal by moderation is not carried from provider to provider; a cancelled call is over."""
 
-_BLIP: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.CONNECTION})
+_NO_REQUEST: Final = Request()
 
 
 def next_step(
@@ -63,6 +60,8 @@ def next_step(
     *,
     now_s: float,
     jitter: float,
+    request: Request = _NO_REQUEST,
+    strategies: Iterable[ErrorRecoveryStrategy] = STRATEGIES,
 ) -> Step | GiveUp:
     """Return what to do now about a call that failed.
 
@@ -73,19 +72,31 @@ def next_step(
         health: Time limits and ready providers.
         now_s: The present, monotonic seconds.
         jitter: A draw from [0, 1).
+        request: What the application asked for.
+        strategies: Who may propose, in order; the first proposal that keeps the promises wins.
     """
     situation = Situation(
-        failure=failure, history=history, policy=policy, health=health, now_s=now_s, jitter=jitter
+        failure=failure,
+        history=history,
+        policy=policy,
+        health=health,
+        now_s=now_s,
+        jitter=jitter,
+        request=request,
     )
-    if reason := _no_hope(situation):
+    able = [strategy for strategy in strategies if failure.code in strategy.mends]
+    if reason := _no_hope(situation, able):
         return GiveUp(reason)
+    exhausted = _exhausted(situation)
     skipped: list[Skip] = []
-    for strategy in _order(situation):
-        proposal = strategy.propose(situation)
+    for strategy in able:
+        if exhausted and strategy.asks_provider:
+            continue
+        proposal = _kept(_proposal(strategy, situation), situation)
         if isinstance(proposal, Step):
             return replace(proposal, skipped=tuple(skipped))
         skipped.append(proposal)
-    return GiveUp(skipped[-1].reason, tuple(skipped))
+    return GiveUp(exhausted or skipped[-1].reason, tuple(skipped))
 
 
 def original_timeout_s(
@@ -104,33 +115,34 @@ def original_timeout_s(
     return usable_s if timeout_s is None else min(timeout_s, usable_s)
 
 
-def _no_hope(situation: Situation) -> str | None:
+def _no_hope(situation: Situation, able: Sequence[ErrorRecoveryStrategy]) -> str | None:
     """Return why nothing at all may be tried, None where something may."""
-    if situation.failure.code not in RETRYABLE | ELSEWHERE:
+    if not able or situation.failure.code in _FINAL:
         return f"{situation.failure.code} is not mended by asking again"
     last = situation.failures[-1]
-    if last.code in _FINAL:
-        return f"{last.target.provider} answered {last.code}"
-    if len(situation.failures) >= situation.policy.max_attempts:
+    return f"{last.target.provider} answered {last.code}" if last.code in _FINAL else None
+
+
+def _exhausted(situation: Situation) -> str | None:
+    """Return why no further request may be sent, None where one may."""
+    if situation.attempts_left < 1:
         return f"all {situation.policy.max_attempts} attempts are used"
     if situation.remaining_s < MIN_ATTEMPT_S:
         return "no time is left before the deadline"
     return None
 
 
-def _order(situation: Situation) -> tuple[ErrorRecoveryStrategy, ...]:
-    """Return the strategies in the order in which they are asked.
-
-    Another ready provider comes before any wait, save for a blip under `prefer_same_model`.
-    """
-    fallback, retry = FallbackStrategy(), RetryStrategy()
-    return (retry, fallback) if _stays_with_model(situation) else (fallback, retry)
+def _proposal(strategy: ErrorRecoveryStrategy, situation: Situation) -> Step | Skip:
+    taken = (past.step for past in situation.history)
+    if not strategy.asks_provider and any(step.strategy == strategy.name for step in taken):
+        return Skip(strategy.name, "it was tried")
+    return strategy.propose(situation)
 
 
-def _stays_with_model(situation: Situation) -> bool:
-    return (
-        situation.policy.prefer_same_model
-        and not situation.history
-        and situation.failure.code in _BLIP
-        and all(ready.target.model != situation.asked.model for ready in situation.health.ready)
-    )
+def _kept(proposal: Step | Skip, situation: Situation) -> Step | Skip:
+    """Refuse a step that breaks what the plan promises, whoever proposes it."""
+    if isinstance(proposal, Skip) or not proposal.asks_provider:
+        return proposal
+    if proposal.delay_s + MIN_ATTEMPT_S > situation.remaining_s:
+        return Skip(proposal.strategy, "it would pass the deadline")
+    return proposal

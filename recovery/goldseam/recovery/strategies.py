@@ -4,7 +4,7 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -12,12 +12,14 @@ from goldseam.errors import ErrorCode
 from goldseam.recovery.values import (
     MIN_ATTEMPT_S,
     Alternative,
+    Body,
     Failure,
     Health,
     Policy,
+    Request,
     Skip,
+    Source,
     Step,
-    Strategy,
     Taken,
     Target,
 )
@@ -39,6 +41,9 @@ ELSEWHERE: Final = frozenset({ErrorCode.QUOTA_EXCEEDED, ErrorCode.AUTH, ErrorCod
 _PER_MODEL: Final = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED, ErrorCode.NOT_FOUND})
 """Another model on the same host may be spared: limits, capacity and absence are per model."""
 
+_BLIP: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.CONNECTION})
+_NO_REQUEST: Final = Request()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
@@ -51,6 +56,7 @@ class Situation:
         health: Time limits and ready providers.
         now_s: The present, on the clock of the failures.
         jitter: A draw from [0, 1).
+        request: What the application asked for.
     """
 
     failure: Failure
@@ -59,6 +65,7 @@ class Situation:
     health: Health
     now_s: float
     jitter: float
+    request: Request = _NO_REQUEST
 
     @property
     def asked(self) -> Target:
@@ -67,8 +74,19 @@ class Situation:
 
     @property
     def failures(self) -> tuple[Failure, ...]:
-        """The original failure and those of the steps."""
-        return (self.failure, *(taken.failure for taken in self.history))
+        """The failures of all requests sent: the original one and those of the steps."""
+        sent = (taken.failure for taken in self.history if taken.step.asks_provider)
+        return (self.failure, *sent)
+
+    @property
+    def attempts_left(self) -> int:
+        """How many more requests the policy allows."""
+        return self.policy.max_attempts - len(self.failures)
+
+    def last_sent(self, target: Target) -> Step | None:
+        """Return the step that last sent a request to `target`, None where none did."""
+        sent = (taken.step for taken in reversed(self.history) if taken.step.asks_provider)
+        return next((step for step in sent if step.target == target), None)
 
     @property
     def remaining_s(self) -> float:
@@ -113,11 +131,22 @@ class Situation:
         usable_s = rest_s - reserve_s(self.policy, rest_s) if keep_reserve else rest_s
         return usable_s if own_s is None else min(own_s, usable_s)
 
-    def step(self, strategy: Strategy, target: Target, delay_s: float, action: str) -> Step:
-        """Return the next step, numbered."""
+    def step(
+        self,
+        strategy: str,
+        target: Target,
+        delay_s: float,
+        action: str,
+        *,
+        body: Body | None = None,
+        source: Source | None = None,
+        degraded: bool = False,
+        facts: Mapping[str, str | int | float | bool] | None = None,
+    ) -> Step:
+        """Return the next step, numbered and with its time-out; the rest is as in `Step`."""
         is_same = [taken.step.strategy == strategy for taken in self.history]
         others = (ready for ready in self.untried() if ready.target != target)
-        has_next = len(self.history) + 2 < self.policy.max_attempts and any(others)
+        has_next = self.attempts_left > 1 and any(others)
         return Step(
             strategy=strategy,
             number=len(self.history) + 1,
@@ -126,13 +155,26 @@ class Situation:
             delay_s=delay_s,
             timeout_s=self.timeout_s(target, delay_s, keep_reserve=has_next),
             action=action,
+            body=body,
+            source=source,
+            degraded=degraded,
+            facts=facts or {},
         )
 
 
 class ErrorRecoveryStrategy(ABC):
-    """One way to mend a failed call."""
+    """One way to mend a failed call; subclass it for a way of your own.
 
-    name: ClassVar[Strategy]
+    Attributes:
+        name: One lower-case word, unique among the strategies.
+        mends: The kinds of failure against which it is asked.
+        asks_provider: Whether its steps send a request. Those of others (`Step.source`) are also
+            taken when attempts, budget or time are used up, each strategy once per call.
+    """
+
+    name: ClassVar[str]
+    mends: ClassVar[frozenset[ErrorCode]]
+    asks_provider: ClassVar[bool] = True
 
     @abstractmethod
     def propose(self, situation: Situation) -> Step | Skip:
@@ -142,10 +184,13 @@ class ErrorRecoveryStrategy(ABC):
 class FallbackStrategy(ErrorRecoveryStrategy):
     """Sends the call to the next ready provider that was not asked yet, without a wait."""
 
-    name: ClassVar[Strategy] = "fallback"
+    name: ClassVar[str] = "fallback"
+    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE
 
     def propose(self, situation: Situation) -> Step | Skip:
         """Return a step to the first untried provider."""
+        if _stays_with_model(situation):
+            return Skip(self.name, "the same model is asked once more first")
         if not situation.health.ready:
             return Skip(self.name, "no other provider is ready")
         alternative = next(situation.untried(), None)
@@ -162,7 +207,8 @@ class RetryStrategy(ErrorRecoveryStrategy):
     the failure, and never shorter than what the provider asked for.
     """
 
-    name: ClassVar[Strategy] = "retry"
+    name: ClassVar[str] = "retry"
+    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE
 
     def propose(self, situation: Situation) -> Step | Skip:
         """Return a step to the failed target that may be asked soonest."""
@@ -177,9 +223,28 @@ class RetryStrategy(ErrorRecoveryStrategy):
         delay_s = _wait_s(soonest, situation)
         if delay_s + MIN_ATTEMPT_S > situation.remaining_s:
             return Skip(self.name, _too_late(soonest, delay_s))
+        last = situation.last_sent(soonest.target)
         return situation.step(
-            self.name, soonest.target, delay_s, _resend(situation, soonest.target, delay_s)
+            self.name,
+            soonest.target,
+            delay_s,
+            _resend(situation, soonest.target, delay_s),
+            body=last.body if last else None,
+            degraded=last.degraded if last else False,
         )
+
+
+STRATEGIES: Final[tuple[ErrorRecoveryStrategy, ...]] = (FallbackStrategy(), RetryStrategy())
+"""In the order in which they are asked: another ready provider comes before any wait."""
+
+
+def _stays_with_model(situation: Situation) -> bool:
+    return (
+        situation.policy.prefer_same_model
+        and not situation.history
+        and situation.failure.code in _BLIP
+        and all(ready.target.model != situation.asked.model for ready in situation.health.ready)
+    )
 
 
 def reserve_s(policy: Policy, rest_s: float) -> float:

@@ -4,12 +4,14 @@ Frozen and without behaviour beyond small sums: made by `drivers` and `config`, 
 `strategies`, shown to `hooks`. Times are monotonic seconds of one clock.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Protocol, TypeAlias
 
 from goldseam.errors import ErrorCode
 
-Strategy = Literal["retry", "simplify", "fallback", "cache"]
+Body: TypeAlias = Mapping[str, Any]
+"""The JSON body of a request or of an answer; read, never changed in place."""
 
 MIN_ATTEMPT_S: Final = 0.05
 """Less time than this before the deadline is not worth an attempt: it would only cost money."""
@@ -29,6 +31,41 @@ class Target:
 
     def __str__(self) -> str:
         return f"{self.provider}/{self.model}" if self.model else self.provider
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the application asked for, as far as a strategy may look at it.
+
+    Attributes:
+        body: The JSON body.
+        operation: What is asked, for example `chat` or `embeddings`.
+        is_stream: Whether the answer comes in chunks.
+        tenant_id: For whom, where the application says so.
+        module: Which part of the application asks, where it says so.
+    """
+
+    body: Body = field(default_factory=dict, repr=False)
+    operation: str = "chat"
+    is_stream: bool = False
+    tenant_id: str | None = None
+    module: str | None = None
+
+
+class Source(Protocol):
+    """Answers a step in place of a provider, for example a cache."""
+
+    def read(self, request: Request) -> Body | None:
+        """Return the JSON body of an answer, None where there is none."""
+        ...
+
+    async def aread(self, request: Request) -> Body | None:
+        """Return the same from a task."""
+        ...
+
+
+class NothingFoundError(Exception):
+    """A step's source holds no answer to this request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,33 +153,47 @@ class Health:
 class Skip:
     """A strategy that is not tried, and why in a few words."""
 
-    strategy: Strategy
+    strategy: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One recovery action: a wait, which may be none, and one attempt.
+    """One recovery action: a wait, which may be none, and one attempt or one look into a source.
 
     Attributes:
-        strategy: The strategy that proposes it.
+        strategy: Name of the strategy that proposes it.
         number: From 1, over all steps of the call.
         attempt: From 1, over the steps of this strategy.
         target: Where the request goes.
         delay_s: Wait before it.
         timeout_s: Time-out of the attempt; None leaves the client's own.
         action: What is done, short and without content.
+        body: The body to send in place of the application's; None sends that.
+        source: Who answers in place of a provider; None sends a request.
+        degraded: The answer would be less than what was asked for: a shortened prompt, an old
+            answer. Another model is told by the target.
+        facts: More for the step's span, by attribute name, without content.
         skipped: Strategies passed over on the way to this one.
     """
 
-    strategy: Strategy
+    strategy: str
     number: int
     attempt: int
     target: Target
     delay_s: float
     timeout_s: float | None
     action: str
+    body: Body | None = field(default=None, repr=False)
+    source: Source | None = None
+    degraded: bool = False
+    facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     skipped: tuple[Skip, ...] = field(default=(), compare=False)
+
+    @property
+    def asks_provider(self) -> bool:
+        """Whether the step sends a request: an attempt, which costs money and is counted."""
+        return self.source is None
 
 
 @dataclass(frozen=True, slots=True)
