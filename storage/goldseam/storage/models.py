@@ -69,6 +69,11 @@ class AIRequestLog(Base):
             "request_id",
             postgresql_where=text("request_id <> id::text"),
         ),
+        Index(
+            "ix_ai_request_logs_pending",
+            "created_at",
+            postgresql_where=text("status = 'pending'"),
+        ),
         {
             "comment": "One row per AI call of the application; one partition per UTC day",
             "postgresql_partition_by": _BY_DAY,

@@ -7,8 +7,11 @@ is a function of its span, so storing it twice changes nothing.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
+
+DEFAULT_TENANT: Final = "default"
+"""Tenant of a span that names none."""
 
 Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
 """A time-out is `error` with `error_code` `TIMEOUT`."""

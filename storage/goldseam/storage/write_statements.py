@@ -6,6 +6,7 @@ writers wait for each other but never deadlock. Nothing here needs more than Pos
 `DO UPDATE` neither calls volatile functions nor sets `tenant_id`, as a distributed database asks.
 """
 
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Final
 
@@ -13,7 +14,7 @@ from psycopg import sql
 from sqlalchemy.dialects import postgresql
 
 from goldseam.storage.models import AIErrorRecovery, AIRequestLog, Base
-from goldseam.storage.records import RecoveryRecord, RequestRecord
+from goldseam.storage.records import DEFAULT_TENANT, RecoveryRecord, RequestRecord
 from goldseam.storage.transitions import FACTS, FINAL, METADATA
 
 KEY: Final = ("tenant_id", "created_at", "id")
@@ -147,61 +148,123 @@ def _merged_column(name: str) -> sql.Composable:
 
 _PLAIN: Final = tuple(name for name in REQUEST_COLUMNS if name not in KEY)
 
-UPDATE_REQUESTS: Final = _built(
-    """
-    WITH merged AS MATERIALIZED (
-        SELECT {stored_key}, {merged}, {stored_state}
-        FROM (SELECT * FROM goldseam_staged_requests ORDER BY {key}) AS s
-        CROSS JOIN LATERAL (
-            SELECT * FROM ai_request_logs AS l
-            WHERE (l.tenant_id, l.created_at, l.id) = (s.tenant_id, s.created_at, s.id)
-                AND l.created_at BETWEEN %(earliest)s AND %(latest)s
-            FOR UPDATE
-        ) AS o
-        CROSS JOIN LATERAL (
-            SELECT
-                s.status IN ({final}) AND (
-                    o.status NOT IN ({final}) OR s.processing_time_ms > o.processing_time_ms
-                ) AS wins,
-                s.status IN ({final}) AND s.status = o.status AS same
-        ) AS rule
-        CROSS JOIN LATERAL (SELECT {merged_columns}) AS m
-        WHERE ROW({merged}) IS DISTINCT FROM ROW({stored})
-    ), written AS (
-        INSERT INTO ai_request_logs ({columns}, updated_at)
-        SELECT {columns}, %(now)s FROM merged ORDER BY {key}
-        ON CONFLICT ({key}) DO UPDATE SET {assignments}, updated_at = excluded.updated_at
-    ), moved AS (
-        SELECT {state}, 1 AS sign FROM merged
-        UNION ALL
-        SELECT {stored_state_names}, -1 FROM merged
-    )
-    {sum_by_pattern}
-    """,
-    sum_by_pattern=_SUM_BY_PATTERN,
-    key=_list(KEY),
-    columns=_list(REQUEST_COLUMNS),
-    stored_key=_list(KEY, "o"),
-    merged=_list(_PLAIN, "m"),
-    stored=_list(_PLAIN, "o"),
-    merged_columns=sql.SQL(", ").join(_merged_column(name) for name in _PLAIN),
-    stored_state=sql.SQL(", ").join(
-        sql.SQL("{} AS {}").format(sql.Identifier("o", name), sql.Identifier(f"stored_{name}"))
-        for name in _STATE
-    ),
-    stored_state_names=_list(tuple(f"stored_{name}" for name in _STATE)),
-    assignments=sql.SQL(", ").join(
-        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _PLAIN
-    ),
-    state=_list(_STATE),
-    final=_FINAL,
-)
-"""Move stored rows along the allowed transitions; sum up what changed by error pattern.
 
-The lateral query finds each row by its key, whatever the planner thinks of a staging table that has
-no statistics (a plain join was seen to take a thousand times as long), and locks it in its latest
-state. The upsert then always finds the row: it is an update that needs no join.
-"""
+def _taken_column(name: str) -> sql.Composable:
+    """Return the SQL that takes one column as it was staged."""
+    return sql.SQL("s.{0} AS {0}").format(sql.Identifier(name))
+
+
+def _update(merged_column: Callable[[str], sql.Composable]) -> str:
+    """Return the statement that moves stored rows to what `merged_column` makes of each column.
+
+    The lateral query finds each row by its key, whatever the planner thinks of a staging table that
+    has no statistics (a plain join was seen to take a thousand times as long), and locks it in its
+    latest state. The upsert then always finds the row: it is an update that needs no join.
+    """
+    return _built(
+        """
+        WITH merged AS MATERIALIZED (
+            SELECT {stored_key}, {merged}, {stored_state}
+            FROM (SELECT * FROM goldseam_staged_requests ORDER BY {key}) AS s
+            CROSS JOIN LATERAL (
+                SELECT * FROM ai_request_logs AS l
+                WHERE (l.tenant_id, l.created_at, l.id) = (s.tenant_id, s.created_at, s.id)
+                    AND l.created_at BETWEEN %(earliest)s AND %(latest)s
+                FOR UPDATE
+            ) AS o
+            CROSS JOIN LATERAL (
+                SELECT
+                    s.status IN ({final}) AND (
+                        o.status NOT IN ({final}) OR s.processing_time_ms > o.processing_time_ms
+                    ) AS wins,
+                    s.status IN ({final}) AND s.status = o.status AS same
+            ) AS rule
+            CROSS JOIN LATERAL (SELECT {merged_columns}) AS m
+            WHERE ROW({merged}) IS DISTINCT FROM ROW({stored})
+        ), written AS (
+            INSERT INTO ai_request_logs ({columns}, updated_at)
+            SELECT {columns}, %(now)s FROM merged ORDER BY {key}
+            ON CONFLICT ({key}) DO UPDATE SET {assignments}, updated_at = excluded.updated_at
+        ), moved AS (
+            SELECT {state}, 1 AS sign FROM merged
+            UNION ALL
+            SELECT {stored_state_names}, -1 FROM merged
+        )
+        {sum_by_pattern}
+        """,
+        sum_by_pattern=_SUM_BY_PATTERN,
+        key=_list(KEY),
+        columns=_list(REQUEST_COLUMNS),
+        stored_key=_list(KEY, "o"),
+        merged=_list(_PLAIN, "m"),
+        stored=_list(_PLAIN, "o"),
+        merged_columns=sql.SQL(", ").join(merged_column(name) for name in _PLAIN),
+        stored_state=sql.SQL(", ").join(
+            sql.SQL("{} AS {}").format(sql.Identifier("o", name), sql.Identifier(f"stored_{name}"))
+            for name in _STATE
+        ),
+        stored_state_names=_list(tuple(f"stored_{name}" for name in _STATE)),
+        assignments=sql.SQL(", ").join(
+            sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _PLAIN
+        ),
+        state=_list(_STATE),
+        final=_FINAL,
+    )
+
+
+UPDATE_REQUESTS: Final = _update(_merged_column)
+"""Move stored rows along the allowed transitions; sum up what changed by error pattern."""
+
+REPLACE_REQUESTS: Final = _update(_taken_column)
+"""Write staged rows over stored ones that the transaction has read and locked; sum up likewise."""
+
+FIND_NESTED: Final = _built(
+    """
+    SELECT i.id, o.id
+    FROM ai_request_logs AS i
+    JOIN ai_request_logs AS o ON o.trace_id = i.trace_id AND o.span_id = i.parent_span_id
+        AND i.tenant_id IN (o.tenant_id, {nobody})
+    WHERE i.trace_id = ANY(%(traces)s) AND o.trace_id = ANY(%(traces)s)
+        AND i.created_at BETWEEN %(earliest)s AND %(latest)s
+        AND o.created_at BETWEEN %(earliest)s AND %(latest)s
+        AND i.duplicate_of IS NULL AND i.status IN ({final}) AND o.status IN ({final})
+    """,
+    final=_FINAL,
+    nobody=sql.Literal(DEFAULT_TENANT),
+)
+"""Find finished requests that started inside another finished request and still count."""
+
+LOCK_NESTED: Final = _built(
+    """
+    SELECT {columns} FROM ai_request_logs
+    WHERE trace_id = ANY(%(traces)s) AND created_at BETWEEN %(earliest)s AND %(latest)s
+        AND (
+            id = ANY(%(ids)s) OR duplicate_of = ANY(%(ids)s) OR id IN (
+                SELECT duplicate_of FROM ai_request_logs
+                WHERE trace_id = ANY(%(traces)s) AND id = ANY(%(ids)s)
+                    AND created_at BETWEEN %(earliest)s AND %(latest)s
+            )
+        )
+    ORDER BY {key}
+    FOR UPDATE
+    """,
+    columns=_list(REQUEST_COLUMNS),
+    key=_list(KEY),
+)
+"""Read rows, their duplicates and what they are duplicates of."""
+
+LOCK_OVERDUE: Final = _built(
+    """
+    SELECT {columns} FROM ai_request_logs
+    WHERE status = 'pending' AND created_at < %(before)s
+    ORDER BY {key}
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+    """,
+    columns=_list(REQUEST_COLUMNS),
+    key=_list(KEY),
+)
+"""Read requests whose end is overdue; a row that a writer holds is about to end."""
 
 INSERT_RECOVERIES: Final = _built(
     """

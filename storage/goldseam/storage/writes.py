@@ -1,4 +1,7 @@
-"""Store a batch of records in one transaction, exactly once however often it is delivered.
+"""Store a batch of records, exactly once however often it is delivered.
+
+One transaction carries the rows and their counters; a second one, only where the batch has a part
+in it, makes requests that tell of the same call duplicates of one another.
 
 Called by the collector's writer thread. When `write` returns, the rows are committed; when it
 raises, nothing of the batch is stored and the connection is ready for the next batch. Whether a
@@ -7,8 +10,8 @@ row is new is asked of the table, never remembered: any number of writers may ru
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
-from datetime import datetime
+from dataclasses import astuple, dataclass, replace
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
@@ -19,7 +22,14 @@ from psycopg.pq import TransactionStatus
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
 from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
-from goldseam.storage.transitions import merge_all
+from goldseam.storage.transitions import link, merge_all
+
+NESTED_WITHIN: Final = timedelta(hours=1)
+"""A request inside another starts no later after it than this; it keeps the search to a day or two
+of partitions."""
+
+ABANDONED_AT_ONCE: Final = 1_000
+"""Rows of one transaction that nobody waits for: short enough to be in nobody's way."""
 
 _request_values: Final = attrgetter(*statements.REQUEST_COLUMNS)
 _recovery_values: Final = attrgetter(*statements.RECOVERY_COLUMNS)
@@ -75,12 +85,45 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
         new, changed, changes = _store_requests(cursor, merge_all(batch.requests), now)
         recoveries_new = _store_recoveries(cursor, batch.recoveries)
         patterns_new = _count_patterns(cursor, changes, batch.patterns, now)
+    if batch.requests:
+        _link_nested(conn, batch.requests, now)
     return WriteResult(
         requests_new=new,
         requests_changed=changed,
         recoveries_new=recoveries_new,
         patterns_new=patterns_new,
     )
+
+
+def abandon(conn: psycopg.Connection, *, before: datetime, now: datetime) -> int:
+    """Give up on requests that started before `before` and have not ended; commit.
+
+    A late end still overwrites them.
+
+    Args:
+        conn: Connection in role `goldseam_writer`, outside a transaction.
+        before: Requests that started at or after it may still end.
+        now: Time of writing, for `updated_at`.
+
+    Returns:
+        How many requests were given up.
+
+    Raises:
+        psycopg.OperationalError: The database went away; the next run gives up the rest.
+    """
+    total = 0
+    while True:
+        with conn.transaction(), conn.cursor() as cursor:
+            limits = {"before": before, "limit": ABANDONED_AT_ONCE}
+            overdue = _read(cursor, statements.LOCK_OVERDUE, limits)
+            _replace(
+                cursor,
+                [replace(r, status="abandoned", error_code="UNKNOWN") for r in overdue],
+                now,
+            )
+        total += len(overdue)
+        if len(overdue) < ABANDONED_AT_ONCE:
+            return total
 
 
 def pattern_id(tenant_id: str, error_pattern: str) -> str:
@@ -121,6 +164,46 @@ def _store_requests(
     span = {"now": now, "earliest": min(times), "latest": max(times)}
     changed, further = _moved(cursor, statements.UPDATE_REQUESTS, span)
     return new, changed, changes + further
+
+
+def _link_nested(conn: psycopg.Connection, records: list[RequestRecord], now: datetime) -> None:
+    """Make requests that tell of the same call duplicates of the outermost; commit.
+
+    In a transaction of its own: only rows that are committed are seen by whichever of two writers
+    comes second, and locks taken at once in key order never wait in a circle. Should the process
+    end in between, nothing of the batch has been acknowledged and its repetition links it.
+    """
+    times = [record.created_at for record in records]
+    where = {
+        "traces": list({record.trace_id for record in records}),
+        "earliest": min(times) - NESTED_WITHIN,
+        "latest": max(times) + NESTED_WITHIN,
+    }
+    with conn.transaction(), conn.cursor() as cursor:
+        pairs = cursor.execute(statements.FIND_NESTED, where).fetchall()
+        if not pairs:
+            return
+        ids = list({row_id for pair in pairs for row_id in pair})
+        related = _read(cursor, statements.LOCK_NESTED, {**where, "ids": ids})
+        _replace(cursor, link(related), now)
+
+
+def _read(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RequestRecord]:
+    rows = cursor.execute(statement, parameters)
+    return [RequestRecord(**dict(zip(statements.REQUEST_COLUMNS, r, strict=True))) for r in rows]
+
+
+def _replace(cursor: Cursor[Any], records: list[RequestRecord], now: datetime) -> None:
+    """Write `records` over the rows that they were read from; all their patterns are stored."""
+    if not records:
+        return
+    _ensure_staging(cursor)
+    values = map(_request_values, records)
+    _copy(cursor, statements.COPY_REQUESTS, statements.REQUEST_TYPES, values)
+    times = [record.created_at for record in records]
+    span = {"now": now, "earliest": min(times), "latest": max(times)}
+    _, changes = _moved(cursor, statements.REPLACE_REQUESTS, span)
+    _count_patterns(cursor, changes, {}, now)
 
 
 def _copy(

@@ -14,9 +14,7 @@ from goldseam.collector.mapping.reading import BAD_VALUE, Reading
 from goldseam.collector.mapping.verdict import operation_of
 from goldseam.collector.spans import Span
 from goldseam.semconv import log_id
-from goldseam.storage.records import PatternRecord, RequestRecord
-
-DEFAULT_TENANT: Final = "default"
+from goldseam.storage.records import DEFAULT_TENANT, PatternRecord, RequestRecord
 
 MAX_ID: Final = 128
 """Characters of tenant, module, user and correlation ids."""

@@ -199,6 +199,12 @@ def _create_requests() -> None:
         ["tenant_id", "request_id"],
         postgresql_where=sa.text("request_id <> id::text"),
     )
+    op.create_index(
+        "ix_ai_request_logs_pending",
+        "ai_request_logs",
+        ["created_at"],
+        postgresql_where=sa.text("status = 'pending'"),
+    )
 
 
 def _create_recovery() -> None:
