@@ -159,6 +159,31 @@ class TestRun:
         assert chosen["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:2"
 
     @pytest.mark.parametrize(
+        ("arguments", "environ", "endpoint"),
+        [
+            ([], {}, run.DEFAULT_ENDPOINT),
+            (["--endpoint", "http://127.0.0.1:2"], {}, "http://127.0.0.1:2"),
+            (["--pending-endpoint", "off"], {}, "off"),
+            ([], {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otelcol:4318"}, None),
+            ([], {"GOLDSEAM_PENDING_ENDPOINT": "http://127.0.0.1:3"}, None),
+        ],
+        ids=["default", "flag", "off", "somebody's collector", "set already"],
+    )
+    def test_calls_in_flight_are_told_to_goldseam(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        arguments: list[str],
+        environ: dict[str, str],
+        endpoint: str | None,
+    ) -> None:
+        """They are announced where spans go, unless that may be another collector."""
+        monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        options = run._parser().parse_args([*arguments, "--", "python"])
+        assert run.environment(options, ["python"]).get("GOLDSEAM_PENDING_ENDPOINT") == endpoint
+
+    @pytest.mark.parametrize(
         ("arguments", "words"),
         [([], "name the program"), (["--", "no-such-program"], "no program named")],
     )

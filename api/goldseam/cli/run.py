@@ -20,6 +20,7 @@ from goldseam.recovery.config import RecoveryConfigError, load_config
 DEFAULT_ENDPOINT: Final = f"http://{HOST}:{OTLP_HTTP_PORT}"
 
 _PROTOCOL: Final = "http/protobuf"
+_PENDING: Final = "GOLDSEAM_PENDING_ENDPOINT"
 
 _EXPORT_DELAY_MS: Final = "1000"
 """The SDK waits 5 s by default; a person who has just started something wants to see it sooner."""
@@ -64,7 +65,23 @@ def environment(options: argparse.Namespace, command: Sequence[str]) -> dict[str
         "GOLDSEAM_CONFIG": options.config,
     }
     given = {name: value for name, value in flags.items() if value is not None}
-    return chosen | given | (_export_to(options.endpoint) if options.endpoint else {})
+    pending = _announce_to(options)
+    return chosen | pending | given | (_export_to(options.endpoint) if options.endpoint else {})
+
+
+def _announce_to(options: argparse.Namespace) -> dict[str, str]:
+    """Tell of requests in flight where spans go, unless the environment says where those go.
+
+    What stands there may be an OpenTelemetry Collector, which would pass announcements on.
+    """
+    if options.pending_endpoint is not None:
+        return {_PENDING: options.pending_endpoint}
+    named_by_environment = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+    if _PENDING in os.environ or (
+        options.endpoint is None and not named_by_environment.isdisjoint(os.environ)
+    ):
+        return {}
+    return {_PENDING: options.endpoint or DEFAULT_ENDPOINT}
 
 
 def _export_to(endpoint: str) -> dict[str, str]:
@@ -95,6 +112,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--endpoint", metavar="URL", help=f"OTLP/HTTP endpoint (default: {DEFAULT_ENDPOINT})"
+    )
+    parser.add_argument(
+        "--pending-endpoint",
+        metavar="URL",
+        help="Goldseam collector that is told of requests in flight, or off (default: --endpoint; "
+        "name it where --endpoint is an OpenTelemetry Collector)",
     )
     parser.add_argument("--service-name", metavar="NAME", help="default: the script's name")
     parser.add_argument(

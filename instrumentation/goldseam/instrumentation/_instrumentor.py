@@ -4,6 +4,7 @@
 and `uninstrument` are the same by hand. SDKs may be imported before or after, or not at all.
 """
 
+import logging
 from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
@@ -13,9 +14,10 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import TracerProvider, get_tracer
 
-from goldseam.instrumentation import _instruments, _sdk, _settings
+from goldseam.instrumentation import _instruments, _pending_send, _sdk, _settings
 from goldseam.instrumentation._invocation import Telemetry
 from goldseam.instrumentation._patch import patch, patch_http
+from goldseam.instrumentation._pending import Pending
 from goldseam.instrumentation._sdks import SDKS
 from goldseam.instrumentation._wire import Wire
 from goldseam.recovery import RecoveryConfig
@@ -26,7 +28,9 @@ HTTP_MODULES: Final = ("httpx", "httpx2")
 SCOPE: Final = "goldseam.instrumentation"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
 
-_KNOWN: Final = frozenset({"tracer_provider", "meter_provider", "recovery"})
+_KNOWN: Final = frozenset({"tracer_provider", "meter_provider", "recovery", "pending_endpoint"})
+
+_log = logging.getLogger("goldseam.instrumentation")
 
 
 class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package is untyped
@@ -34,6 +38,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
 
     _choke_point: _sdk.ChokePoint | None = None
     _wire: Wire | None = None
+    _pending: Pending | None = None
     _undo: dict[str, Callable[[], None]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -46,8 +51,13 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
             raise TypeError(
                 f"instrument() has no setting {unknown[0]!r}; it knows {', '.join(sorted(_KNOWN))}"
             )
-        telemetry = _telemetry(settings.get("tracer_provider"), settings.get("meter_provider"))
-        read = _settings.read(recovery=settings.get("recovery"))
+        read = _settings.read(
+            recovery=settings.get("recovery"), pending_endpoint=settings.get("pending_endpoint")
+        )
+        self._pending = _pending_to(read)
+        telemetry = _telemetry(
+            settings.get("tracer_provider"), settings.get("meter_provider"), self._pending
+        )
         self._choke_point = _sdk.ChokePoint(telemetry, read)
         self._wire = Wire(telemetry, read)
         self._undo = {}
@@ -66,6 +76,9 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         if self._wire is not None:
             self._wire.is_active = False
             self._wire = None
+        if self._pending is not None:
+            self._pending.close()
+            self._pending = None
 
     def _imported(self, module: Any) -> None:
         """Patch an SDK. Hooks cannot be taken back, so this may come when nothing is wanted."""
@@ -83,6 +96,7 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
     recovery: str | RecoveryConfig | None = None,
+    pending_endpoint: str | None = None,
 ) -> None:
     """Watch the AI calls of this process from now on. A second call changes nothing.
 
@@ -91,12 +105,18 @@ def instrument(
         meter_provider: Where metrics go; None takes the global one.
         recovery: `off`, `observe` or `on`, or a whole configuration; None takes the environment's
             (`GOLDSEAM_RECOVERY`, `GOLDSEAM_CONFIG`), which is off unless set.
+        pending_endpoint: Address of Goldseam's collector, which is then told of requests in
+            flight, or `off`; None takes the environment's (`GOLDSEAM_PENDING_ENDPOINT`). Needs the
+            extra `otlp`.
 
     Raises:
-        SettingsError: The recovery mode does not exist.
+        SettingsError: The recovery mode does not exist, or the endpoint is no address.
     """
     GoldseamInstrumentor().instrument(
-        tracer_provider=tracer_provider, meter_provider=meter_provider, recovery=recovery
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+        recovery=recovery,
+        pending_endpoint=pending_endpoint,
     )
 
 
@@ -105,8 +125,23 @@ def uninstrument() -> None:
     GoldseamInstrumentor().uninstrument()
 
 
+def _pending_to(settings: _settings.Settings) -> Pending | None:
+    """Return what announces requests in flight; None where nobody wants to hear of them."""
+    if settings.pending_endpoint is None:
+        return None
+    if not _pending_send.can_encode():
+        _log.warning(
+            "Goldseam: requests in flight are not announced, because the extra `otlp` is missing. "
+            "Install it: pip install 'goldseam[otlp]', or unset GOLDSEAM_PENDING_ENDPOINT."
+        )
+        return None
+    return Pending(_pending_send.sender(settings.pending_endpoint, settings.pending_headers))
+
+
 def _telemetry(
-    tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None
+    tracer_provider: TracerProvider | None,
+    meter_provider: MeterProvider | None,
+    pending: Pending | None,
 ) -> Telemetry:
     try:
         own_version = version("goldseam")
@@ -114,4 +149,4 @@ def _telemetry(
         own_version = ""
     meter = get_meter(SCOPE, own_version, meter_provider, SCHEMA_URL)
     tracer = get_tracer(SCOPE, own_version, tracer_provider, SCHEMA_URL)
-    return Telemetry(tracer, _instruments.create(meter))
+    return Telemetry(tracer, _instruments.create(meter), pending)

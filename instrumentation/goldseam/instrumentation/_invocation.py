@@ -24,6 +24,7 @@ from goldseam.instrumentation._fault import Fault
 from goldseam.instrumentation._formats import Answer, Body, Format, name_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._instruments import Instruments
+from goldseam.instrumentation._pending import Pending
 from goldseam.instrumentation._privacy import canonical_text, sha256, texts_in
 from goldseam.instrumentation._truncation import is_truncated
 from goldseam.semconv import attributes as names
@@ -37,6 +38,7 @@ class Telemetry:
 
     tracer: Tracer
     instruments: Instruments
+    pending: Pending | None = None
 
 
 @dataclass(slots=True)
@@ -151,6 +153,8 @@ class Invocation:
             set_span_in_context(self.span, without_own_baggage(outer))
         )
         self._at_end = (self._facts_of_recorded() or {}) if self.recording else {}
+        if telemetry.pending is not None and self.recording:
+            telemetry.pending.announce(self.span)
 
     def stop(self, response: Any, *, retries: int | None = None) -> None:
         """End the call with an answer.

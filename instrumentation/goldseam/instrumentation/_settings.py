@@ -9,14 +9,20 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, get_args
+
+from opentelemetry.util.re import parse_env_headers
 
 from goldseam.recovery.config import Mode, RecoveryConfig, RecoveryConfigError, load_config
 
 _log = logging.getLogger("goldseam.instrumentation")
 
 _MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+
+OFF: Final = "off"
+"""Value of `GOLDSEAM_PENDING_ENDPOINT` that announces nothing, like having none."""
 
 
 class SettingsError(ValueError):
@@ -29,35 +35,54 @@ class Settings:
 
     Attributes:
         recovery: Mode, policy and providers of recovery.
+        pending_endpoint: Collector that hears of requests in flight; None announces nothing.
+        pending_headers: What is sent to it along with them; may hold a key.
     """
 
     recovery: RecoveryConfig
+    pending_endpoint: str | None = None
+    pending_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read(
-    *, recovery: str | RecoveryConfig | None = None, environ: Mapping[str, str] = os.environ
+    *,
+    recovery: str | RecoveryConfig | None = None,
+    pending_endpoint: str | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Return the settings from the arguments and the environment.
 
     Args:
         recovery: A mode, or a whole configuration that replaces the environment's.
-        environ: Where `GOLDSEAM_RECOVERY` and `GOLDSEAM_CONFIG` are looked up.
+        pending_endpoint: Address of a collector, or `off`.
+        environ: Where `GOLDSEAM_RECOVERY`, `GOLDSEAM_CONFIG`, `GOLDSEAM_PENDING_ENDPOINT` and
+            `GOLDSEAM_PENDING_HEADERS` are looked up.
 
     Raises:
-        SettingsError: The mode does not exist.
+        SettingsError: The mode does not exist, or the endpoint is no address.
     """
-    if isinstance(recovery, RecoveryConfig):
-        return Settings(recovery=recovery)
+    endpoint = _pending_endpoint(pending_endpoint, environ)
+    headers = environ.get("GOLDSEAM_PENDING_HEADERS", "") if endpoint else ""
+    return Settings(
+        recovery=_recovery(recovery, environ),
+        pending_endpoint=endpoint,
+        pending_headers=parse_env_headers(headers, liberal=True),
+    )
+
+
+def _recovery(given: str | RecoveryConfig | None, environ: Mapping[str, str]) -> RecoveryConfig:
+    if isinstance(given, RecoveryConfig):
+        return given
     config = _from_environment(environ)
-    if recovery is None:
-        return Settings(recovery=config)
-    mode = next((mode for mode in _MODES if mode == recovery), None)
+    if given is None:
+        return config
+    mode = next((mode for mode in _MODES if mode == given), None)
     if mode is None:
         raise SettingsError(
-            f"recovery={recovery!r} is no recovery mode; use one of {', '.join(_MODES)}, "
+            f"recovery={given!r} is no recovery mode; use one of {', '.join(_MODES)}, "
             "or a goldseam.recovery.RecoveryConfig"
         )
-    return Settings(recovery=dataclasses.replace(config, mode=mode))
+    return dataclasses.replace(config, mode=mode)
 
 
 def _from_environment(environ: Mapping[str, str]) -> RecoveryConfig:
@@ -66,3 +91,18 @@ def _from_environment(environ: Mapping[str, str]) -> RecoveryConfig:
     except RecoveryConfigError as error:
         _log.error("Goldseam: recovery stays off: %s", error)
         return RecoveryConfig(mode="off")
+
+
+def _pending_endpoint(given: str | None, environ: Mapping[str, str]) -> str | None:
+    endpoint = given if given is not None else environ.get("GOLDSEAM_PENDING_ENDPOINT", "").strip()
+    if endpoint in {"", OFF}:
+        return None
+    if endpoint.startswith(("http://", "https://")):
+        return endpoint
+    wrong = f"is {endpoint!r}; it must be an address such as http://127.0.0.1:4318, or off"
+    if given is not None:
+        raise SettingsError(f"pending_endpoint {wrong}")
+    _log.error(
+        "Goldseam: requests in flight are not announced: GOLDSEAM_PENDING_ENDPOINT %s", wrong
+    )
+    return None
