@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 OPENAI3 := openai==3.54.0
 OPENAI2 := openai==2.54.0
 PIP := -m pip --disable-pip-version-check --quiet
+# A file's tests share servers and databases, so they stay in one worker.
+PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
 .PHONY: help demo up test check dashboards format clean
@@ -41,9 +43,9 @@ up: $(VENV)/.ready
 
 test: $(VENV)/.ready $(VENV2)/.ready
 	@echo "==> tests, openai 3 on httpx2"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 	@echo "==> the application side again, openai 2 on httpx"
-	@$(VENV2)/bin/python -m pytest tests/instrumentation tests/recovery tests/errors $(ARGS)
+	@$(VENV2)/bin/python -m pytest tests/instrumentation tests/recovery tests/errors $(PARALLEL) $(ARGS)
 
 check: $(VENV)/.ready
 	@echo "==> ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .

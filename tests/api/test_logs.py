@@ -149,7 +149,9 @@ class TestRecent:
             ("error_code=TIMEOUT", [LOST]),
             (f"trace_id={PLAIN.trace_id}", [PLAIN]),
             ("status=pending", [IN_FLIGHT]),
-            (f"until={(NOW - timedelta(minutes=4)).isoformat()[:19]}", [IN_FLIGHT]),
+            pytest.param(
+                f"until={(NOW - timedelta(minutes=4)).isoformat()[:19]}", [IN_FLIGHT], id="until"
+            ),
         ],
     )
     def test_filters(self, get: Get, query: str, expected: list[RequestRecord]) -> None:

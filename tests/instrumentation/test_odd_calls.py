@@ -1,5 +1,6 @@
 """Requests and answers that nobody expects: the caller gets what a bare client would give."""
 
+import re
 from typing import Any
 
 import openai
@@ -102,7 +103,7 @@ def test_sdk_objects_as_messages(
         {"extra_headers": {"X-Nothing": openai.Omit()}},
         {"timeout": None},
     ],
-    ids=str,
+    ids=lambda options: re.sub(r" object at 0x\w+", "", str(options)),
 )
 def test_odd_request_is_sent_as_it_is(
     options: dict[str, Any], caller: Caller, provider: ScriptedProvider, recorder: Recorder,
