@@ -7,7 +7,7 @@ and `uninstrument` are the same by hand. SDKs may be imported before or after, o
 import logging
 from collections.abc import Callable, Collection
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # untyped
@@ -22,13 +22,23 @@ from goldseam.instrumentation._sdks import SDKS
 from goldseam.instrumentation._wire import Wire
 from goldseam.recovery import RecoveryConfig
 
+if TYPE_CHECKING:
+    from goldseam.instrumentation._content._capture import Content
+    from goldseam.instrumentation._content._redact import Redact
+    from goldseam.instrumentation._content._settings import ContentSettings
+
 HTTP_MODULES: Final = ("httpx", "httpx2")
 """The libraries that SDKs and hand-written clients send their requests with."""
 
 SCOPE: Final = "goldseam.instrumentation"
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.37.0"
 
-_KNOWN: Final = frozenset({"tracer_provider", "meter_provider", "recovery", "pending_endpoint"})
+_READ: Final = frozenset({
+    "recovery", "pending_endpoint", "capture_content", "redact", "max_content_bytes", "prompt_hash",
+})  # fmt: skip
+"""Settings that `_settings` reads."""
+
+_KNOWN: Final = _READ | {"tracer_provider", "meter_provider"}
 
 _log = logging.getLogger("goldseam.instrumentation")
 
@@ -51,12 +61,10 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
             raise TypeError(
                 f"instrument() has no setting {unknown[0]!r}; it knows {', '.join(sorted(_KNOWN))}"
             )
-        read = _settings.read(
-            recovery=settings.get("recovery"), pending_endpoint=settings.get("pending_endpoint")
-        )
+        read = _settings.read(**{name: settings[name] for name in _READ if name in settings})
         self._pending = _pending_to(read)
         telemetry = _telemetry(
-            settings.get("tracer_provider"), settings.get("meter_provider"), self._pending
+            settings.get("tracer_provider"), settings.get("meter_provider"), self._pending, read
         )
         self._choke_point = _sdk.ChokePoint(telemetry, read)
         self._wire = Wire(telemetry, read)
@@ -97,6 +105,10 @@ def instrument(
     meter_provider: MeterProvider | None = None,
     recovery: str | RecoveryConfig | None = None,
     pending_endpoint: str | None = None,
+    capture_content: bool | None = None,
+    redact: "Redact | str | None" = None,
+    max_content_bytes: int | None = None,
+    prompt_hash: bool | None = None,
 ) -> None:
     """Watch the AI calls of this process from now on. A second call changes nothing.
 
@@ -108,15 +120,28 @@ def instrument(
         pending_endpoint: Address of Goldseam's collector, which is then told of requests in
             flight, or `off`; None takes the environment's (`GOLDSEAM_PENDING_ENDPOINT`). Needs the
             extra `otlp`.
+        capture_content: Whether prompts and answers go onto request spans; None takes the
+            environment's (`OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`), which is no
+            unless set.
+        redact: Gets each text of captured content and returns what may be told of it; or its
+            name as `module:function`. None takes the environment's (`GOLDSEAM_REDACT`).
+        max_content_bytes: Most that one attribute of content holds, in UTF-8; None takes the
+            environment's (`GOLDSEAM_MAX_CONTENT_BYTES`), else 16 KiB.
+        prompt_hash: Whether spans tell the prompt's SHA-256; None takes the environment's
+            (`GOLDSEAM_PROMPT_HASH`), which is yes unless set.
 
     Raises:
-        SettingsError: The recovery mode does not exist, or the endpoint is no address.
+        SettingsError: A setting has a value that Goldseam cannot work with.
     """
     GoldseamInstrumentor().instrument(
         tracer_provider=tracer_provider,
         meter_provider=meter_provider,
         recovery=recovery,
         pending_endpoint=pending_endpoint,
+        capture_content=capture_content,
+        redact=redact,
+        max_content_bytes=max_content_bytes,
+        prompt_hash=prompt_hash,
     )
 
 
@@ -142,6 +167,7 @@ def _telemetry(
     tracer_provider: TracerProvider | None,
     meter_provider: MeterProvider | None,
     pending: Pending | None,
+    settings: _settings.Settings,
 ) -> Telemetry:
     try:
         own_version = version("goldseam")
@@ -149,4 +175,19 @@ def _telemetry(
         own_version = ""
     meter = get_meter(SCOPE, own_version, meter_provider, SCHEMA_URL)
     tracer = get_tracer(SCOPE, own_version, tracer_provider, SCHEMA_URL)
-    return Telemetry(tracer, _instruments.create(meter), pending)
+    return Telemetry(
+        tracer,
+        _instruments.create(meter),
+        pending,
+        content=_content(settings.content),
+        prompt_hash=settings.prompt_hash,
+    )
+
+
+def _content(settings: "ContentSettings | None") -> "Content | None":
+    """Return what captures content; its modules are loaded only where somebody wants it."""
+    if settings is None:
+        return None
+    from goldseam.instrumentation._content._capture import Content  # noqa: PLC0415 - see above
+
+    return Content(settings)

@@ -9,7 +9,7 @@ it ends, and content is looked at only if the span is recorded.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
@@ -31,14 +31,26 @@ from goldseam.semconv import attributes as names
 from goldseam.semconv import log_id
 from goldseam.semconv.attributes import RecoveryOutcome, SpanType
 
+if TYPE_CHECKING:
+    from goldseam.instrumentation._content._capture import Content
+
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Where invocations write to; one per `instrument()`."""
+    """Where invocations write to, and how much; one per `instrument()`.
+
+    Attributes:
+        tracer: Makes the spans.
+        instruments: Take the metrics.
+        content: Captures prompts and answers; None leaves them out.
+        prompt_hash: Whether the prompt's SHA-256 is told.
+    """
 
     tracer: Tracer
     instruments: Instruments
     pending: Pending | None = None
+    content: "Content | None" = None
+    prompt_hash: bool = True
 
 
 @dataclass(slots=True)
@@ -104,6 +116,7 @@ class Invocation:
         "endpoint",
         "format",
         "model",
+        "reading",
         "recording",
         "repair",
         "shared_attributes",
@@ -155,6 +168,10 @@ class Invocation:
         self._at_end = (self._facts_of_recorded() or {}) if self.recording else {}
         if telemetry.pending is not None and self.recording:
             telemetry.pending.announce(self.span)
+        self.reading = format_
+        if telemetry.content is not None and self.recording:
+            self._at_end.update(telemetry.content.asked(format_, body))
+            self.reading = telemetry.content.reading(format_)
 
     def stop(self, response: Any, *, retries: int | None = None) -> None:
         """End the call with an answer.
@@ -264,7 +281,8 @@ class Invocation:
         parts = list(self.format.prompt_parts(self._body))
         if parts:
             prompt = canonical_text(parts)
-            facts[names.PROMPT_SHA256] = sha256(prompt)
+            if self.telemetry.prompt_hash:
+                facts[names.PROMPT_SHA256] = sha256(prompt)
             facts[names.PROMPT_LENGTH] = len(prompt)
         return facts
 
@@ -274,7 +292,7 @@ class Invocation:
 
     @fenced
     def _read(self, response: Any) -> Answer:
-        return self.format.read(response)
+        return self.reading.read(response)
 
     def _note_retries(self, retries: int | None) -> None:
         if self.repair.extra_attempts is None:

@@ -10,15 +10,24 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, get_args
+from typing import TYPE_CHECKING, Final, get_args
 
 from opentelemetry.util.re import parse_env_headers
 
 from goldseam.recovery.config import Mode, RecoveryConfig, RecoveryConfigError, load_config
 
+if TYPE_CHECKING:
+    from goldseam.instrumentation._content._redact import Redact
+    from goldseam.instrumentation._content._settings import ContentSettings
+
 _log = logging.getLogger("goldseam.instrumentation")
 
 _MODES: Final[tuple[Mode, ...]] = get_args(Mode)
+
+CAPTURE_ENV: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+PROMPT_HASH_ENV: Final = "GOLDSEAM_PROMPT_HASH"
+_YES: Final = frozenset({"", "true", "1", "on"})
+_NO: Final = frozenset({"false", "0", "off"})
 
 
 OFF: Final = "off"
@@ -37,17 +46,25 @@ class Settings:
         recovery: Mode, policy and providers of recovery.
         pending_endpoint: Collector that hears of requests in flight; None announces nothing.
         pending_headers: What is sent to it along with them; may hold a key.
+        content: How prompts and answers are captured; None leaves them out.
+        prompt_hash: Whether spans tell the prompt's SHA-256.
     """
 
     recovery: RecoveryConfig
     pending_endpoint: str | None = None
     pending_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: "ContentSettings | None" = None
+    prompt_hash: bool = True
 
 
 def read(
     *,
     recovery: str | RecoveryConfig | None = None,
     pending_endpoint: str | None = None,
+    capture_content: bool | None = None,
+    redact: "Redact | str | None" = None,
+    max_content_bytes: int | None = None,
+    prompt_hash: bool | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Return the settings from the arguments and the environment.
@@ -55,11 +72,14 @@ def read(
     Args:
         recovery: A mode, or a whole configuration that replaces the environment's.
         pending_endpoint: Address of a collector, or `off`.
-        environ: Where `GOLDSEAM_RECOVERY`, `GOLDSEAM_CONFIG`, `GOLDSEAM_PENDING_ENDPOINT` and
-            `GOLDSEAM_PENDING_HEADERS` are looked up.
+        capture_content: Whether prompts and answers go onto spans.
+        redact: Gets each text of content and returns what may be told; or its `module:function`.
+        max_content_bytes: Most that one attribute of content holds.
+        prompt_hash: Whether spans tell the prompt's SHA-256.
+        environ: Where the names of the README's table are looked up.
 
     Raises:
-        SettingsError: The mode does not exist, or the endpoint is no address.
+        SettingsError: An argument has a value that Goldseam cannot work with.
     """
     endpoint = _pending_endpoint(pending_endpoint, environ)
     headers = environ.get("GOLDSEAM_PENDING_HEADERS", "") if endpoint else ""
@@ -67,6 +87,8 @@ def read(
         recovery=_recovery(recovery, environ),
         pending_endpoint=endpoint,
         pending_headers=parse_env_headers(headers, liberal=True),
+        content=_content(capture_content, redact, max_content_bytes, environ),
+        prompt_hash=_prompt_hash(environ) if prompt_hash is None else prompt_hash,
     )
 
 
@@ -83,6 +105,30 @@ def _recovery(given: str | RecoveryConfig | None, environ: Mapping[str, str]) ->
             "or a goldseam.recovery.RecoveryConfig"
         )
     return dataclasses.replace(config, mode=mode)
+
+
+def _content(
+    capture: bool | None,  # noqa: FBT001 - as the user gave it
+    redact: "Redact | str | None",
+    max_bytes: int | None,
+    environ: Mapping[str, str],
+) -> "ContentSettings | None":
+    """Return how content is captured; what that takes is loaded only where somebody mentions it."""
+    if not capture and not (capture is None and environ.get(CAPTURE_ENV)):
+        return None
+    from goldseam.instrumentation._content import _settings  # noqa: PLC0415 - see above
+
+    try:
+        return _settings.read(capture=capture, redact=redact, max_bytes=max_bytes, environ=environ)
+    except _settings.ContentSettingsError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _prompt_hash(environ: Mapping[str, str]) -> bool:
+    value = environ.get(PROMPT_HASH_ENV, "").strip().lower()
+    if value not in _YES | _NO:
+        _log.error("Goldseam: no prompt hash is told: %s must be true or false", PROMPT_HASH_ENV)
+    return value in _YES
 
 
 def _from_environment(environ: Mapping[str, str]) -> RecoveryConfig:

@@ -33,7 +33,7 @@ class StreamEnd:
     def __init__(self, invocation: Invocation, retries: int | None) -> None:
         self._invocation = invocation
         self._retries = retries
-        self._tally = invocation.format.tally()
+        self._tally = invocation.reading.tally()
         self._first_chunk_s: float | None = None
 
     def chunk(self, chunk: Any) -> None:

@@ -28,7 +28,9 @@ class AnswerEnd:
         self._invocation = invocation
         self._status: int = response.status_code
         self._first_chunk_s: float | None = None
-        self._reader = reader_of(invocation.format, response.headers, is_decoded=response.is_closed)
+        self._reader = reader_of(
+            invocation.reading, response.headers, is_decoded=response.is_closed
+        )
 
     def whole(self, content: bytes) -> None:
         """End with a body that has been read already."""

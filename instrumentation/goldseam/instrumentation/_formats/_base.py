@@ -88,7 +88,9 @@ class Answer:
 class Tally(Protocol):
     """Collects the facts of a streamed answer, chunk by chunk, keeping no chunk."""
 
-    answer: Answer
+    @property
+    def answer(self) -> Answer:
+        """The facts so far."""
 
     def add(self, chunk: Any) -> None:
         """Take note of one chunk."""
