@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goldseam.errors import Classification, ErrorCode, Evidence, classify, evidence_from_exception
 from goldseam.errors.rules import RULES
@@ -531,6 +533,42 @@ def test_rule_names_the_evidence_that_decided() -> None:
     verdict = classify(Evidence(http_status=429, provider_codes=("insufficient_quota",)))
 
     assert verdict == Classification(C.QUOTA_EXCEEDED, "provider_code:insufficient_quota")
+
+
+@given(
+    status=st.sampled_from([None, 200, 400, 401, 402, 403, 404, 413, 422, 429, 499, 500, 503]),
+    name=st.sampled_from(
+        ["X", *(word for rule in RULES if rule.source == "class" for word in rule.words)]
+    ),
+    codes=st.lists(
+        st.sampled_from(
+            [w for rule in RULES if rule.source == "provider_code" for w in rule.words]
+        ),
+        max_size=2,
+    ),
+    words=st.lists(
+        st.sampled_from([word for rule in RULES if rule.source == "text" for word in rule.words]),
+        max_size=2,
+    ),
+)
+def test_first_rule_in_the_order_of_the_table_decides(
+    status: int | None, name: str, codes: list[str], words: list[str]
+) -> None:
+    """Whatever is known beforehand about status and class, the verdict is that of the table."""
+    text = ", ".join(words)
+    evidence = Evidence(
+        exception_type=name, http_status=status, provider_codes=tuple(codes), message=text
+    )
+    statuses = [str(status), "5xx"] if status and status >= 500 else [str(status)]
+    told = {"class": name, "provider_code": codes, "text": text, "status": statuses}
+    holds = [
+        rule.code
+        for rule in RULES
+        if not (rule.statuses and status and status not in rule.statuses)
+        and any(word in told[rule.source] for word in rule.words)
+    ]
+
+    assert classify(evidence).code is next(iter(holds), C.UNKNOWN)
 
 
 def test_words_of_the_rules_can_match() -> None:

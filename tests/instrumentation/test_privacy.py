@@ -61,6 +61,21 @@ def test_no_run_of_the_request_survives(words: list[str]) -> None:
     assert _privacy.safe_message(request, [request]).strip(" …") == ""
 
 
+@given(
+    st.lists(st.sampled_from(["ada", "bea", "cid.dan-eve", "fay_gus", "HAL"]), max_size=12),
+    st.lists(st.sampled_from(["ada", "bea", "cid", "dan", "eve", "fay_gus", "hal"]), max_size=12),
+)
+def test_every_shared_run_is_found(said: list[str], asked: list[str]) -> None:
+    """A message loses exactly the runs of words that the request has too."""
+    words = " ".join(said).lower().replace(".", " ").replace("-", " ").split()
+    runs = {tuple(asked[at : at + 4]) for at in range(len(asked) - 3)}
+    is_echo = any(tuple(words[at : at + 4]) in runs for at in range(len(words) - 3))
+
+    told = _privacy.safe_message(f"{' '.join(said)} !", ["x", f"({', '.join(asked)})"])
+
+    assert (_privacy.MASK in told) == is_echo
+
+
 @given(st.text())
 def test_canonical_text_can_be_hashed(text: str) -> None:
     """Any text has a hash, and the canonical text of a canonical text is itself."""

@@ -39,12 +39,20 @@ _WORD: Final = re.compile(
 )
 """A word; where a script has no spaces between words, a character."""
 
-_IDENTIFIER: Final = re.compile(r"(?=[\w-]*\d)(?=[\w-]*[^\W\d_])[\w-]{8,}")
-"""Letters and digits mixed, as in account numbers and ids; one alone gives its owner away."""
-
-_QUOTED: Final = re.compile(
-    r"""(?P<d>"[^"\n]*")|(?P<b>`[^`\n]*`)|(?<!\w)'[^'\n]*'(?!\w)|“[^”\n]*”|«[^»\n]*»"""
+_BETWEEN_WORDS: Final = str.maketrans(
+    {sign: " " for sign in map(chr, range(128)) if not sign.isalnum() and sign != "_"}
 )
+"""Turns what `_WORD` does not match in ASCII into blanks."""
+
+MIN_NAME_CHARS: Final = 8
+"""Shorter mixtures of letters and digits are words such as `gpt4`."""
+
+_LONG_NAME: Final = re.compile(rf"[\w-]{{{MIN_NAME_CHARS},}}")
+_DIGIT: Final = re.compile(r"\d")
+_LETTER: Final = re.compile(r"[^\W\d_]")
+
+_QUOTED: Final = re.compile(r"""\"[^"\n]*"|`[^`\n]*`|'(?<!\w')[^'\n]*'(?!\w)|“[^”\n]*”|«[^»\n]*»""")
+"""Every kind begins with a fixed character, so that a search skips to the next of them."""
 
 
 def canonical_text(parts: Iterable[str]) -> str:
@@ -69,7 +77,7 @@ def provider_words(error: BaseException) -> str:
     The body comes first because an exception's text may be a quotation of the whole body.
     """
     body = getattr(error, "body", None)
-    if isinstance(body, Mapping):
+    if isinstance(body, (dict, Mapping)):  # most are dicts, and asking for one costs less
         return _message_in(body) or str(error)
     return str(error)
 
@@ -88,30 +96,37 @@ def safe_message(message: str, request: Iterable[str]) -> str:
     for part in texts:
         if len(part) >= MIN_VERBATIM_CHARS and part in text:
             text = text.replace(part, MASK)
-    text = _QUOTED.sub(lambda quoted: f"{quoted[0][0]}{MASK}{quoted[0][-1]}", text)
+    text = _QUOTED.sub(_mask_quoted, text)
     return redact(_without_echoes(text, texts), MAX_MESSAGE_CHARS)
 
 
-def texts_in(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield every string value inside JSON-like data, but not the protocol's own words."""
+def texts_in(value: Any, depth: int = 0) -> list[str]:
+    """Return every string value inside JSON-like data, but not the protocol's own words."""
     if isinstance(value, str):
-        yield value
-    elif depth >= MAX_DEPTH:
-        return
-    elif isinstance(value, Mapping):
+        return [value]
+    found: list[str] = []
+    if depth >= MAX_DEPTH or value is None:
+        return found
+    if isinstance(value, (dict, Mapping)):  # most are dicts, and asking for one costs less
         for key, inner in value.items():
-            if not (isinstance(inner, str) and key in _VOCABULARY):
-                yield from texts_in(inner, depth + 1)
+            if isinstance(inner, str):
+                if key not in _VOCABULARY:
+                    found.append(inner)
+            elif not isinstance(inner, (int, float)):
+                found += texts_in(inner, depth + 1)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from texts_in(inner, depth + 1)
+            found += texts_in(inner, depth + 1)
+    return found
 
 
 def _message_in(body: Mapping[str, Any]) -> str | None:
     error = body.get("error")
-    inner = error.get("message") if isinstance(error, Mapping) else error
-    found = (text for text in (body.get("message"), inner, body.get("detail")) if text)
-    return next((text for text in found if isinstance(text, str)), None)
+    inner = error.get("message") if isinstance(error, (dict, Mapping)) else error
+    for text in (body.get("message"), inner, body.get("detail")):
+        if text and isinstance(text, str):
+            return text
+    return None
 
 
 def _bounded(texts: Iterable[str]) -> Sequence[str] | None:
@@ -128,29 +143,68 @@ def _bounded(texts: Iterable[str]) -> Sequence[str] | None:
     return list(kept)
 
 
+def _mask_quoted(quoted: re.Match[str]) -> str:
+    return f"{quoted[0][0]}{MASK}{quoted[0][-1]}"
+
+
 def _without_echoes(message: str, texts: Sequence[str]) -> str:
-    for start, end in reversed(_merged(sorted(_echoes(message, texts)))):
+    folded = [text.casefold() for text in texts]
+    echoes = [*_echoed_runs(message, folded), *_echoed_identifiers(message, folded)]
+    for start, end in reversed(_merged(sorted(echoes))):
         message = f"{message[:start]}{MASK}{message[end:]}"
     return message
 
 
-def _echoes(message: str, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Yield the spans of `message` that repeat the request."""
+def _echoed_identifiers(message: str, folded: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the spans of account numbers and ids: one alone gives its owner away.
+
+    They mix letters and digits.
+    """
+    if not any(len(part) >= MIN_NAME_CHARS and _DIGIT.search(part) for part in message.split()):
+        return
+    for name in _LONG_NAME.finditer(message):
+        if _DIGIT.search(name[0]) and _LETTER.search(name[0]):
+            wanted = name[0].casefold()
+            if any(wanted in text for text in folded):
+                yield name.span()
+
+
+def _echoed_runs(message: str, folded: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the spans of runs of words that the request has too."""
+    suspects = _texts_with_a_run(message, folded)
+    if not suspects:
+        return
     words = [(match[0].casefold(), match.start(), match.end()) for match in _WORD.finditer(message)]
     runs = list(_runs([word for word, _, _ in words]))
-    identifiers = list(_IDENTIFIER.finditer(message))
-    if not runs and not identifiers:
-        return
     wanted, repeated = set(runs), set[tuple[str, ...]]()
-    for text in texts:
-        folded = text.casefold()
-        repeated |= wanted.intersection(_runs(_WORD.findall(folded)))
-        for identifier in identifiers:
-            if identifier[0].casefold() in folded:
-                yield identifier.span()
+    for text in suspects:
+        repeated |= wanted.intersection(_runs(_WORD.findall(text)))
     for index, run in enumerate(runs):
         if run in repeated:
             yield words[index][1], words[index + RUN_WORDS - 1][2]
+
+
+def _texts_with_a_run(message: str, folded: Sequence[str]) -> Sequence[str]:
+    """Return the texts that may have a run of the message's words.
+
+    A run holds one of every `RUN_WORDS` words, and the word before it or behind it. Looking for
+    these costs far less than splitting a text into words, and most messages share none with the
+    request.
+    """
+    plain = message.replace(MASK, " ")
+    if not plain.isascii():  # folding may change where its words begin
+        return folded
+    words = plain.lower().translate(_BETWEEN_WORDS).split()
+    pivots = range(RUN_WORDS - 1, len(words), RUN_WORDS)
+    trios = [(words[at], words[at - 1], words[at + 1 : at + 2]) for at in pivots]
+    return [text for text in folded if _has_a_pair(text, trios)]
+
+
+def _has_a_pair(text: str, trios: Sequence[tuple[str, str, Sequence[str]]]) -> bool:
+    for word, before, behind in trios:
+        if word in text and (before in text or (behind and behind[0] in text)):
+            return True
+    return False
 
 
 def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:

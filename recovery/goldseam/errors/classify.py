@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from goldseam.errors.codes import ErrorCode
 from goldseam.errors.rules import RULES, SPECIFIC, TRANSPORT, Rule
@@ -82,10 +82,20 @@ def classify(evidence: Evidence) -> Classification:
     if explicit := _known_code(evidence.explicit_code):
         return Classification(explicit, "explicit")
     facts = _facts(evidence)
-    for rule in RULES:
-        if word := _matched(rule, facts):
-            return Classification(rule.code, f"{rule.source}:{word}")
-    return Classification(ErrorCode.UNKNOWN, "none")
+    open_rules = _open_rules(facts.status, facts.class_name)
+    decided = open_rules.decided_by(facts.codes)
+    last = decided.place if decided else len(_VERDICTS)
+    text = facts.text
+    for verdict in open_rules.of_text:
+        place, word, _ = verdict
+        if place > last:
+            break
+        if word in text:
+            decided = verdict
+            break
+    if decided is None:
+        return Classification(ErrorCode.UNKNOWN, "none")
+    return Classification(decided.rule.code, f"{decided.rule.source}:{decided.word}")
 
 
 def evidence_from_exception(error: BaseException) -> Evidence:
@@ -96,7 +106,7 @@ def evidence_from_exception(error: BaseException) -> Evidence:
     body = _attribute(error, "body")
     codes = tuple(dict.fromkeys((*_own_codes(error), *_codes_in(body))))
     return Evidence(
-        exception_type=_telling_class(error),
+        exception_type=_telling_class(type(error)),  # type: ignore[arg-type] # mypy asks the class, not its type, for a hash
         http_status=_status_of(error),
         provider_codes=codes,
         message=_message_of(error, body),
@@ -120,8 +130,8 @@ def _facts(evidence: Evidence) -> _Facts:
     return _Facts(
         class_name.lower(),
         status,
-        frozenset(code.lower() for code in codes),
-        _URL.sub("", text).lower(),
+        frozenset([code.lower() for code in codes]),
+        (_URL.sub("", text) if "://" in text else text).lower(),
     )
 
 
@@ -131,25 +141,65 @@ def _class_in(text: str, evidence: Evidence) -> str:
     return found[0] if found else ""
 
 
-def _matched(rule: Rule, facts: _Facts) -> str | None:
-    """Return the word of `rule` that the facts hold, None where the rule does not apply."""
-    if rule.statuses and facts.status is not None and facts.status not in rule.statuses:
-        return None
-    match rule.source:
-        case "class":
-            return next((word for word in rule.words if word in facts.class_name), None)
-        case "provider_code":
-            return next((word for word in rule.words if word in facts.codes), None)
-        case "text":
-            return next((word for word in rule.words if word in facts.text), None)
-        case "status":
-            return next((word for word in rule.words if _status_is(word, facts.status)), None)
+class _Verdict(NamedTuple):
+    """What one word of a rule says, and its place in the order of all words."""
+
+    place: int
+    word: str
+    rule: Rule
 
 
-def _status_is(word: str, status: int | None) -> bool:
+@dataclass(frozen=True, slots=True)
+class _OpenRules:
+    """The rules that a status and a class leave undecided.
+
+    Attributes:
+        of_text: By what stands in the text, in order.
+        by_code: By what the provider's code is.
+        otherwise: What status or class say by themselves.
+    """
+
+    of_text: tuple[_Verdict, ...]
+    by_code: Mapping[str, _Verdict]
+    otherwise: _Verdict | None
+
+    def decided_by(self, codes: frozenset[str]) -> _Verdict | None:
+        """Return the first verdict that holds whatever the text says."""
+        first = self.otherwise
+        for code in codes:
+            verdict = self.by_code.get(code)
+            if verdict is not None and (first is None or verdict.place < first.place):
+                first = verdict
+        return first
+
+
+@lru_cache(maxsize=_MAX_CLASSES)
+def _open_rules(status: int | None, class_name: str) -> _OpenRules:
+    """Return the rules up to the first that these two decide.
+
+    Failures of an application come with few statuses and classes, and most of the table looks at
+    nothing else.
+    """
+    of_text: list[_Verdict] = []
+    by_code: dict[str, _Verdict] = {}
+    for verdict in _VERDICTS:
+        rule, word = verdict.rule, verdict.word
+        if rule.statuses and status is not None and status not in rule.statuses:
+            continue
+        if rule.source == "text":
+            of_text.append(verdict)
+        elif rule.source == "provider_code":
+            by_code.setdefault(word, verdict)
+        elif word in (class_name if rule.source == "class" else _status_words(status)):
+            return _OpenRules(tuple(of_text), by_code, verdict)
+    return _OpenRules(tuple(of_text), by_code, None)
+
+
+def _status_words(status: int | None) -> tuple[str, ...]:
+    """Return how rules may name a status."""
     if status is None:
-        return False
-    return str(status) == word or (word == "5xx" and 500 <= status <= 599)  # noqa: PLR2004
+        return ()
+    return (str(status), "5xx") if 500 <= status <= 599 else (str(status),)  # noqa: PLR2004
 
 
 def _number(text: str) -> int | None:
@@ -180,22 +230,27 @@ def _attribute(error: BaseException, name: str) -> Any:
 def _own_codes(error: BaseException) -> Iterator[str]:
     for name in ("code", "type"):
         value = _attribute(error, name)
-        if isinstance(value, str | int) and not isinstance(value, bool):
+        if _is_code(value):
             yield str(value)
 
 
-def _codes_in(body: object, depth: int = 0) -> Iterator[str]:
-    """Yield the codes of a decoded error body, outermost first."""
-    if isinstance(body, list) and body and depth < _MAX_DEPTH:
-        yield from _codes_in(body[0], depth + 1)
-    if not isinstance(body, Mapping) or depth >= _MAX_DEPTH:
-        return
-    for key in _CODE_KEYS:
-        value = body.get(key)
-        if isinstance(value, str | int) and not isinstance(value, bool):
-            yield str(value)
+def _is_code(value: object) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def _codes_in(body: object, depth: int = 0) -> list[str]:
+    """Return the codes of a decoded error body, outermost first."""
+    if body is None or isinstance(body, str) or depth >= _MAX_DEPTH:
+        return []
+    if isinstance(body, list) and body:
+        return _codes_in(body[0], depth + 1)
+    if not isinstance(body, (dict, Mapping)):  # most are dicts, and asking for one costs less
+        return []
+    codes = [str(body[key]) for key in _CODE_KEYS if _is_code(body.get(key))]
     for key in _NESTED_KEYS:
-        yield from _codes_in(body.get(key), depth + 1)
+        if key in body:
+            codes += _codes_in(body[key], depth + 1)
+    return codes
 
 
 def _status_of(error: BaseException) -> int | None:
@@ -207,15 +262,14 @@ def _status_of(error: BaseException) -> int | None:
     return None
 
 
-def _telling_class(error: BaseException) -> str:
+@lru_cache(maxsize=_MAX_CLASSES)
+def _telling_class(own: type[BaseException]) -> str:
     """Return the name of the nearest class that a rule knows, of the exception's own else."""
-    classes = [cls for cls in type(error).__mro__ if cls not in (BaseException, object)]
-    known = (cls for cls in classes if _is_known(cls.__name__.lower()))
-    cls = next(known, type(error))
+    classes = [cls for cls in own.__mro__ if cls not in (BaseException, object)]
+    cls = next((cls for cls in classes if _is_known(cls.__name__.lower())), own)
     return f"{cls.__module__}.{cls.__qualname__}" if cls.__module__ != "builtins" else cls.__name__
 
 
-@lru_cache(maxsize=_MAX_CLASSES)
 def _is_known(name: str) -> bool:
     return any(word in name for rule in (*TRANSPORT, *SPECIFIC) for word in rule.words)
 
@@ -233,7 +287,15 @@ def _message_of(error: BaseException, body: object) -> str:
 def _message_in(body: object, depth: int = 0) -> str:
     if isinstance(body, str):
         return body.strip()[:_MAX_TEXT]
-    if not isinstance(body, Mapping) or depth >= _MAX_DEPTH:
+    if depth >= _MAX_DEPTH or not isinstance(body, (dict, Mapping)):
         return ""
-    found = (_message_in(body.get(key), depth + 1) for key in ("message", "error", "detail"))
-    return next(filter(None, found), "")
+    for key in ("message", "error", "detail"):
+        if found := _message_in(body.get(key), depth + 1):
+            return found
+    return ""
+
+
+_VERDICTS: Final = tuple(
+    _Verdict(place, word, rule)
+    for place, (word, rule) in enumerate((word, rule) for rule in RULES for word in rule.words)
+)
