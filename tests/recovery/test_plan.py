@@ -1,6 +1,6 @@
 """The plan as a table, and what it promises for all inputs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -263,13 +263,14 @@ ORIGINALS = (
     ("deadline-without-time-out", None, Policy(deadline_s=8.0), ONE, 6.0),
     ("deadline-below-the-time-out", 30.0, Policy(deadline_s=8.0), (), 8.0),
     ("no-limits", None, Policy(), ONE, None),
+    ("room-of-the-sdks-repeats", 30.0, Policy(), ONE, 30.0, 90.0),
     ("no-attempt-to-reserve-for", 30.0, Policy(max_attempts=1), ONE, 30.0),
 )
 
 
 @pytest.mark.parametrize(
-    ("timeout_s", "policy", "ready", "expected"),
-    [row[1:] for row in ORIGINALS],
+    ("timeout_s", "policy", "ready", "expected", "patience_s"),
+    [(*row[1:], None)[:5] for row in ORIGINALS],
     ids=[row[0] for row in ORIGINALS],
 )
 def test_original_attempt_leaves_time_for_a_fallback(
@@ -277,9 +278,10 @@ def test_original_attempt_leaves_time_for_a_fallback(
     policy: Policy,
     ready: tuple[Alternative, ...],
     expected: float | None,
+    patience_s: float | None,
 ) -> None:
     """The original attempt has the caller's time-out, less a reserve if a provider is ready."""
-    assert original_timeout_s(timeout_s, policy, ready) == expected
+    assert original_timeout_s(timeout_s, policy, ready, patience_s=patience_s) == expected
 
 
 # --- for all inputs -------------------------------------------------------------------------------
@@ -306,6 +308,11 @@ healths = st.builds(
         max_size=3,
         unique_by=lambda alternative: alternative.target,
     ).map(tuple),
+    open=st.frozensets(st.sampled_from(TARGETS)),
+    budgets=st.dictionaries(
+        st.sampled_from([target.provider for target in TARGETS]),
+        st.floats(min_value=0, max_value=3),
+    ),
 )
 outcomes = st.tuples(st.sampled_from(ErrorCode), st.none() | seconds, seconds)
 WAITABLE = {C.TIMEOUT, C.CONNECTION, C.RATE_LIMIT, C.OVERLOADED, C.SERVER_ERROR}
@@ -359,6 +366,10 @@ def assert_promises(
         assert step.timeout_s > 0
         assert now_s + step.delay_s + step.timeout_s <= state.deadline_s + 1e-6
     before = [past for past in failures if past.target == step.target]
+    if before:
+        assert step.draws, "a repeat is taken out of the budget"
+    if step.draws:
+        assert state.budgets.get(step.target.provider, 1.0) >= 1, "not beyond the budget"
     if step.strategy == "retry":
         assert before[-1].code in WAITABLE, "the hopeless is not repeated"
         earliest_s = before[-1].at_s + (before[-1].retry_after_s or 0.0)
@@ -368,3 +379,32 @@ def assert_promises(
     else:
         assert not before, "a fallback is a place that was not asked yet"
         assert step.delay_s == 0
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(
+    policy=policies,
+    state=healths,
+    weather=st.lists(outcomes, min_size=1, max_size=4),
+    now_s=seconds,
+)
+def test_breakers_refuse_nobody_the_last_chance(
+    policy: Policy,
+    state: Health,
+    weather: list[tuple[ErrorCode, float | None, float]],
+    now_s: float,
+) -> None:
+    """Breakers change the order of steps, never whether there is one."""
+    failures = [
+        Failure(target=target, code=code, retry_after_s=wait_s, at_s=min(at_s, now_s))
+        for (code, wait_s, at_s), target in zip(weather, TARGETS, strict=False)
+    ]
+    history = taken(*failures[1:])
+    rich = replace(state, budgets={})
+
+    steps = [
+        next_step(failures[0], history, policy, replace(rich, open=open_), now_s=now_s, jitter=0.0)
+        for open_ in (state.open, frozenset())
+    ]
+
+    assert isinstance(steps[0], Step) == isinstance(steps[1], Step)

@@ -67,6 +67,8 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
             settings.get("tracer_provider"), settings.get("meter_provider"), self._pending, read
         )
         self._choke_point = _sdk.ChokePoint(telemetry, read)
+        meter = get_meter(SCOPE, "", settings.get("meter_provider"), SCHEMA_URL)
+        _instruments.watch_budgets(meter, self._choke_point.budgets)
         self._wire = Wire(telemetry, read)
         self._undo = {}
         for sdk in SDKS:

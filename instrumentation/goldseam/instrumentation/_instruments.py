@@ -4,10 +4,12 @@ Names, units and buckets come from `goldseam.semconv.metrics`; which attributes 
 carries is written beside it. Tenant, user and request id are never metric attributes.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from opentelemetry.metrics import Counter, Histogram, Meter
+from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
 
+from goldseam.instrumentation import _names
 from goldseam.semconv import metrics
 
 
@@ -80,4 +82,23 @@ def create(meter: Meter) -> Instruments:
             unit="{error}",
             description="Errors that no classification rule knew.",
         ),
+    )
+
+
+def watch_budgets(meter: Meter, budgets: Callable[[], Mapping[str, float]]) -> None:
+    """Show the retry budgets in a gauge.
+
+    Args:
+        meter: Where the gauge goes.
+        budgets: Gives the extra attempts left, by provider, whenever somebody looks.
+    """
+
+    def observe(_options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(left, {_names.PROVIDER_NAME: name}) for name, left in budgets().items()]
+
+    meter.create_observable_gauge(
+        metrics.RECOVERY_BUDGET,
+        callbacks=[observe],
+        unit="{attempt}",
+        description="Extra attempts that a provider's retry budget still allows.",
     )

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from goldseam.errors import ErrorCode
 from goldseam.instrumentation import _names
 from goldseam.instrumentation._clients import Clients
 from goldseam.instrumentation._endpoint import Endpoint, endpoint_of
-from goldseam.instrumentation._fault import Fault
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._invocation import Invocation
 from goldseam.instrumentation._raw import is_raw
@@ -24,10 +24,12 @@ from goldseam.instrumentation._request import SentRequest
 from goldseam.instrumentation._steps import AttemptSpan, StepSpan, attempt_attributes
 from goldseam.recovery import (
     GiveUp,
+    NothingAskedError,
     RecoveryConfig,
     Request,
     Step,
     Target,
+    Vitals,
     arecover,
     first_step,
     recover,
@@ -39,7 +41,16 @@ _NS_PER_S: Final = 1_000_000_000
 
 
 class NotMended(Exception):  # noqa: N818 - no error: the caller's own error is raised instead
-    """Recovery gave up; the application gets its original exception."""
+    """Recovery gave up; the application gets its original exception, or that of a detour.
+
+    Attributes:
+        outcome: The exception that the application gets after a detour; None where nobody was
+            asked on it, or where the original exception stands.
+    """
+
+    def __init__(self, outcome: Exception | None = None) -> None:
+        super().__init__()
+        self.outcome = outcome
 
 
 class Mender:
@@ -49,13 +60,26 @@ class Mender:
         self,
         invocation: Invocation,
         request: SentRequest,
-        error: Exception,
+        error: Exception | None,
         *,
         config: RecoveryConfig,
         clients: Clients,
+        vitals: Vitals,
     ) -> None:
+        """Prepare to mend.
+
+        Args:
+            invocation: The call.
+            request: How to send it again.
+            error: Why the original attempt failed; None asks others in its place, because the
+                breaker of the asked provider is open.
+            config: How far recovery goes.
+            clients: Clients of the other providers.
+            vitals: What is known of their health.
+        """
         self.invocation = invocation
-        self.attempts = 1
+        self.attempts = 0 if error is None else 1
+        self._vitals = vitals
         self._request = request
         self._error = error
         self._config = config
@@ -69,7 +93,7 @@ class Mender:
             tenant_id=_text(shared.get(names.TENANT_ID)),
             module=_text(shared.get(names.MODULE)),
         )
-        self._fault: Fault = invocation.fault_of(error)
+        self._fault = None if error is None else invocation.fault_of(error)
         self._failed_at_s = time.perf_counter()
         self._failed_at_ns = time.time_ns()
         self._attempt: AttemptSpan | None = None
@@ -82,7 +106,14 @@ class Mender:
         """
         kept = _KeptException(self._error)
         try:
-            response = recover(self._error, send=self._send, watch=self, **self._circumstances())
+            response = recover(
+                self._error,
+                send=self._send,
+                watch=self,
+                vitals=self._vitals,
+                clock=time.perf_counter,
+                **self._circumstances(),
+            )
         except Exception as outcome:  # noqa: BLE001 - an SDK may raise anything
             kept.restore()
             raise self._given_up(outcome) from None
@@ -94,7 +125,12 @@ class Mender:
         kept = _KeptException(self._error)
         try:
             response = await arecover(
-                self._error, send=self._asend, watch=self, **self._circumstances()
+                self._error,
+                send=self._asend,
+                watch=self,
+                vitals=self._vitals,
+                clock=time.perf_counter,
+                **self._circumstances(),
             )
         except Exception as outcome:  # noqa: BLE001 - an SDK may raise anything
             kept.restore()
@@ -105,15 +141,13 @@ class Mender:
     @fenced
     def observe(self) -> None:
         """Record what recovery would do, and do nothing."""
+        if self._error is None:
+            return
         step = first_step(
             self._error,
-            asked=self._asked,
-            started_s=self.invocation.started_s,
-            timeout_s=self._request.timeout_s,
-            config=self._config,
-            request=self._facts,
             at_s=self._failed_at_s,
             now=datetime.now(UTC),
+            **self._circumstances(),
         )
         for skip in step.skipped:
             self.skipped(skip.strategy, skip.reason)
@@ -155,18 +189,20 @@ class Mender:
         return target.model != self.invocation.model
 
     @property
-    def first_fault(self) -> Fault:
-        """Why the original attempt failed."""
-        return self._fault
+    def first_code(self) -> ErrorCode:
+        """Why the original attempt failed, or would most likely have failed."""
+        if self._fault is not None:
+            return self._fault.code
+        return self._vitals.unasked(self._asked, self._failed_at_s).code
 
     def _circumstances(self) -> dict[str, Any]:
         return {
             "asked": self._asked,
             "started_s": self.invocation.started_s,
             "timeout_s": self._request.timeout_s,
+            "patience_s": self._request.patience_s,
             "config": self._config,
             "request": self._facts,
-            "clock": time.perf_counter,
         }
 
     def _send(self, step: Step) -> Any:
@@ -203,7 +239,10 @@ class Mender:
         """Show the original attempt, which nobody took for one while it ran."""
         invocation, fault = self.invocation, self._fault
         invocation.repair.attempts_counted = True
-        invocation.repair.first_code = fault.code
+        invocation.repair.first_code = self.first_code
+        if fault is None:
+            self.skipped("original", f"the breaker of {self._asked} is open")
+            return
         invocation.count_attempt(invocation.endpoint.family, invocation.model, fault)
         if not invocation.recording:
             return
@@ -228,20 +267,23 @@ class Mender:
     def _mended(self) -> None:
         repair = self.invocation.repair
         repair.outcome = RecoveryOutcome.RECOVERED
-        repair.extra_attempts = self.attempts - 1
+        repair.extra_attempts = max(0, self.attempts - 1)
         repair.duration_s = time.perf_counter() - self._failed_at_s
 
     def _given_up(self, outcome: Exception) -> NotMended:
-        if outcome is not self._error:
-            report("Mender", outcome)
         self.interrupted()
+        if outcome is self._error or isinstance(outcome, NothingAskedError):
+            return NotMended()
+        if self._error is None:
+            return NotMended(outcome)
+        report("Mender", outcome)
         return NotMended()
 
     @fenced
     def interrupted(self) -> None:
         """Note what had been tried when recovery ended without an answer."""
         repair = self.invocation.repair
-        repair.extra_attempts = self.attempts - 1
+        repair.extra_attempts = max(0, self.attempts - 1)
         if repair.steps:
             repair.outcome = RecoveryOutcome.FAILED
             repair.duration_s = time.perf_counter() - self._failed_at_s
@@ -250,8 +292,10 @@ class Mender:
 class _KeptException:
     """What an exception says about its origin, so that raising it again adds nothing."""
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: BaseException | None) -> None:
         self._error = error
+        if error is None:
+            return
         self._traceback = error.__traceback__
         self._cause, self._context = error.__cause__, error.__context__
         self._suppress = error.__suppress_context__
@@ -259,6 +303,8 @@ class _KeptException:
     def restore(self) -> None:
         """Take back what was added since."""
         error = self._error
+        if error is None:
+            return
         error.__traceback__ = self._traceback
         error.__cause__, error.__context__ = self._cause, self._context
         error.__suppress_context__ = self._suppress

@@ -58,6 +58,17 @@ class SentRequest:
         """How long the application lets the provider be silent; None without a limit."""
         return _seconds(self._timeout())
 
+    @property
+    def patience_s(self) -> float | None:
+        """How long the SDK's own repeats could take; None without a limit.
+
+        The application set time-out and number of repeats, so it is ready to wait for so long.
+        """
+        timeout_s = self.timeout_s
+        if timeout_s is None:
+            return None
+        return timeout_s * (1 + int(self.options.get_max_retries(self.client.max_retries)))
+
     def first(self, timeout_s: float | None) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
         """Return the arguments of the original attempt when recovery owns the repeats.
 

@@ -8,7 +8,9 @@ exactly once from here, whatever happens to our own part; only recovery may repe
 
 import dataclasses
 import logging
+import time
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
@@ -24,7 +26,7 @@ from goldseam.instrumentation._recovery import Mender, NotMended
 from goldseam.instrumentation._request import SentRequest, options_of
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected, follow
-from goldseam.recovery import RecoveryConfig, Target, original_timeout_s
+from goldseam.recovery import RecoveryConfig, Target, Vitals, is_spared, original_timeout_s
 
 _T = TypeVar("_T")
 _Wrapped = Callable[..., Any]
@@ -43,6 +45,7 @@ class ChokePoint:
         self.clients = Clients()
         self.is_active = True
         self._telemetry = telemetry
+        self._vitals = Vitals(settings.recovery.providers)
         self._recovery = settings.recovery
         self._recovery_by_api = {
             api: settings.recovery.speaking(api)
@@ -55,6 +58,9 @@ class ChokePoint:
         call = self._begin(wrapped, client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
+        if (detour := call.detour()) is not None:
+            with _Detour(call, detour):
+                return call.answered(detour.mend())
         try:
             with call.current():
                 response = wrapped(*call.args, **call.kwargs)
@@ -76,7 +82,7 @@ class ChokePoint:
         except BaseException as interruption:
             call.failed(interruption)
             raise
-        return call.answered(response)
+        return call.answered_at_once(response)
 
     async def async_request(
         self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs
@@ -85,6 +91,9 @@ class ChokePoint:
         call = self._begin(wrapped, client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
+        if (detour := call.detour()) is not None:
+            with _Detour(call, detour):
+                return call.answered(await detour.amend())
         try:
             with call.current():
                 response = await wrapped(*call.args, **call.kwargs)
@@ -106,7 +115,11 @@ class ChokePoint:
         except BaseException as interruption:
             call.failed(interruption)
             raise
-        return call.answered(response)
+        return call.answered_at_once(response)
+
+    def budgets(self) -> dict[str, float]:
+        """Return the extra attempts that each provider's retry budget still allows."""
+        return self._vitals.budgets(time.perf_counter()) if self.is_active else {}
 
     @fenced
     def close(self) -> None:
@@ -137,7 +150,8 @@ class ChokePoint:
             self._telemetry, format_, endpoint, body, secrets=request.private_texts
         )
         try:
-            return _Call(invocation, request, self._recovery_of(format_, body), self.clients)
+            config = self._recovery_of(format_, body)
+            return _Call(invocation, request, config, self.clients, self._vitals)
         except Exception:
             invocation.stop_with(None)
             raise
@@ -155,7 +169,17 @@ class ChokePoint:
 class _Call:
     """One watched call: what is sent, and how its end is told. None of its methods raises."""
 
-    __slots__ = ("_clients", "_config", "_invocation", "_is_owned", "_request", "args", "kwargs")
+    __slots__ = (
+        "_asked",
+        "_clients",
+        "_config",
+        "_invocation",
+        "_is_owned",
+        "_request",
+        "_vitals",
+        "args",
+        "kwargs",
+    )
 
     def __init__(
         self,
@@ -163,11 +187,14 @@ class _Call:
         request: SentRequest,
         config: RecoveryConfig,
         clients: Clients,
+        vitals: Vitals,
     ) -> None:
         self._invocation = invocation
         self._request = request
         self._config = _fitting(config, invocation)
         self._clients = clients
+        self._vitals = vitals
+        self._asked = Target(invocation.endpoint.provider, invocation.model)
         self.args, self.kwargs = request.arguments
         self._is_owned = self._config.mode == "on" and self._own_repeats() is not None
 
@@ -180,12 +207,20 @@ class _Call:
         """Return what may bring another answer; None where the error is final."""
         if self._config.mode == "off":
             return None
-        mender = Mender(
-            self._invocation, self._request, error, config=self._config, clients=self._clients
-        )
+        mender = self._mender(error)
         if self._config.mode == "observe":
             mender.observe()
         return mender if self._is_owned else None
+
+    @fenced
+    def detour(self) -> Mender | None:
+        """Return what asks others first, where the breaker of the asked provider is open."""
+        if not self._is_owned:
+            return None
+        now_s = time.perf_counter()
+        if not is_spared(self._asked, config=self._config, vitals=self._vitals, now_s=now_s):
+            return None
+        return self._mender(None)
 
     @fenced
     def failed(self, error: BaseException) -> None:
@@ -207,6 +242,26 @@ class _Call:
             self._unread()
         return response
 
+    def answered_at_once(self, response: _T) -> _T:
+        """End with the answer of the original attempt."""
+        if self._is_owned:
+            self._note_health()
+        return self.answered(response)
+
+    def _mender(self, error: Exception | None) -> Mender:
+        return Mender(
+            self._invocation,
+            self._request,
+            error,
+            config=self._config,
+            clients=self._clients,
+            vitals=self._vitals,
+        )
+
+    @fenced
+    def _note_health(self) -> None:
+        self._vitals.answered(self._asked, time.perf_counter(), is_first=True)
+
     def _follow(self, response: Any) -> None:
         if is_raw(response):
             follow_raw(response, self._invocation, stream=self._request.is_stream)
@@ -222,17 +277,46 @@ class _Call:
     @fenced
     def _own_repeats(self) -> bool:
         """Take the repeats over from the SDK for this one call."""
-        asked = Target(self._invocation.endpoint.provider, self._invocation.model)
-        own_s = self._request.timeout_s
-        limit_s = original_timeout_s(own_s, asked=asked, config=self._config)
+        limit_s = original_timeout_s(
+            self._request.timeout_s,
+            asked=self._asked,
+            config=self._config,
+            patience_s=self._request.patience_s,
+        )
         self.args, self.kwargs = self._request.first(limit_s)
         self._invocation.repair.extra_attempts = 0
         return True
 
 
+class _Detour:
+    """Tells how a detour ends; where nobody was asked on it, the way straight ahead is free."""
+
+    def __init__(self, call: _Call, mender: Mender) -> None:
+        self._call = call
+        self._mender = mender
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        if isinstance(exc, NotMended):
+            if exc.outcome is None:
+                return True
+            self._call.failed(exc.outcome)
+            raise exc.outcome from exc.outcome.__cause__
+        if exc is not None:
+            self._call.interrupted(self._mender, exc)
+        return False
+
+
 def _fitting(config: RecoveryConfig, invocation: Invocation) -> RecoveryConfig:
     """Return the configuration without providers whose answers could not stand in."""
-    if invocation.format.any_model_will_do or config.mode == "off":
+    any_model_will_do = invocation.format.any_model_will_do and not config.policy.same_model_only
+    if any_model_will_do or config.mode == "off":
         return config
     same = tuple(
         provider.name

@@ -113,7 +113,7 @@ class StepSpan:
             1,
             {
                 **outcome,
-                names.ERROR_CODE: mender.first_fault.code.value,
+                names.ERROR_CODE: mender.first_code.value,
                 _names.PROVIDER_NAME: mender.endpoint(self._step.target).family,
             },
             context,

@@ -5,16 +5,23 @@ Importing this opens no file, thread or connection.
 """
 
 from goldseam.recovery.config import RecoveryConfig, RecoveryConfigError, load_config, preset_config
-from goldseam.recovery.drivers import arecover, first_step, original_timeout_s, recover
+from goldseam.recovery.drivers import (
+    NothingAskedError,
+    arecover,
+    first_step,
+    is_spared,
+    original_timeout_s,
+    recover,
+)
 from goldseam.recovery.hooks import NullWatch, StepWatch, Watch
 from goldseam.recovery.plan import next_step
 from goldseam.recovery.providers import Preset, Provider, preset_providers
+from goldseam.recovery.situation import Situation
 from goldseam.recovery.strategies import (
     STRATEGIES,
     ErrorRecoveryStrategy,
     FallbackStrategy,
     RetryStrategy,
-    Situation,
 )
 from goldseam.recovery.values import (
     Body,
@@ -30,6 +37,7 @@ from goldseam.recovery.values import (
     Taken,
     Target,
 )
+from goldseam.recovery.vitals import Vitals
 
 __all__ = [
     "STRATEGIES",
@@ -39,6 +47,7 @@ __all__ = [
     "FallbackStrategy",
     "GiveUp",
     "Health",
+    "NothingAskedError",
     "NothingFoundError",
     "NullWatch",
     "Policy",
@@ -55,9 +64,11 @@ __all__ = [
     "StepWatch",
     "Taken",
     "Target",
+    "Vitals",
     "Watch",
     "arecover",
     "first_step",
+    "is_spared",
     "load_config",
     "next_step",
     "original_timeout_s",

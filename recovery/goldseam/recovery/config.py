@@ -271,11 +271,13 @@ _POLICY_CHECKS: Final = {
     "reserve_max_s": _wait,
     "fallback": _names,
     "prefer_same_model": _switch,
+    "same_model_only": _switch,
 }
 _PROVIDER_CHECKS: Final = {
     "base_url": _url,
     "api_key_env": _text,
     "models": _models,
     "timeout_s": _seconds,
+    "unloads_after_s": _seconds,
     "api": _api,
 }

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
@@ -30,6 +31,7 @@ from goldseam.recovery.values import (
     Taken,
     Target,
 )
+from goldseam.recovery.vitals import Vitals
 
 T = TypeVar("T")
 
@@ -41,14 +43,16 @@ def _utc_now() -> datetime:
 
 
 def recover(
-    error: Exception,
+    error: Exception | None,
     *,
     send: Callable[[Step], T],
     asked: Target,
     started_s: float,
     timeout_s: float | None,
     config: RecoveryConfig,
+    patience_s: float | None = None,
     request: Request = _NO_REQUEST,
+    vitals: Vitals | None = None,
     watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
@@ -58,14 +62,19 @@ def recover(
     """Mend a failed call, or raise `error` again.
 
     Args:
-        error: The exception of the original attempt.
+        error: The exception of the original attempt; None where the breaker of `asked` is open, so
+            that others are asked first.
         send: Takes a step: sends the call once more, to `step.target`, with `step.body` in place of
             its own if there is one, giving up after `step.timeout_s`; or reads `step.source`.
         asked: Where the original attempt went.
         started_s: When it started, on `clock`.
         timeout_s: The caller's own time-out; None without one.
+        patience_s: How long the SDK's own repeats could have taken; None takes `timeout_s`. It is
+            the deadline of a policy that names none.
         config: Mode, policy and providers. Unless its mode is `on`, `error` is raised at once.
         request: What the application asked for, for strategies that change it.
+        vitals: Breakers and budgets, told of every failure and of the steps' answers; None keeps
+            none.
         watch: Is told of every step.
         clock: Monotonic seconds.
         sleep: Waits for some seconds.
@@ -74,14 +83,20 @@ def recover(
 
     Returns:
         What the first successful `send` returned.
+
+    Raises:
+        Exception: `error` itself; without one, the first exception of `asked`, else of another.
+        NothingAskedError: There was no `error`, and nobody was asked.
     """
     session: _Session[T] = _Session(
         error,
         asked=asked,
         started_s=started_s,
         timeout_s=timeout_s,
+        patience_s=patience_s,
         config=config,
         request=request,
+        vitals=vitals or Vitals(config.providers),
         watch=watch,
         clock=clock,
         jitter=jitter,
@@ -93,19 +108,21 @@ def recover(
                 if turn.step.delay_s > 0:
                     sleep(turn.step.delay_s)
                 with turn.attempt():
-                    session.answers.append(send(turn.step))
+                    session.answered(turn.step, send(turn.step))
     return session.result()
 
 
 async def arecover(
-    error: Exception,
+    error: Exception | None,
     *,
     send: Callable[[Step], Awaitable[T]],
     asked: Target,
     started_s: float,
     timeout_s: float | None,
     config: RecoveryConfig,
+    patience_s: float | None = None,
     request: Request = _NO_REQUEST,
+    vitals: Vitals | None = None,
     watch: Watch | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -118,8 +135,10 @@ async def arecover(
         asked=asked,
         started_s=started_s,
         timeout_s=timeout_s,
+        patience_s=patience_s,
         config=config,
         request=request,
+        vitals=vitals or Vitals(config.providers),
         watch=watch,
         clock=clock,
         jitter=jitter,
@@ -131,7 +150,7 @@ async def arecover(
                 if turn.step.delay_s > 0:
                     await sleep(turn.step.delay_s)
                 with turn.attempt():
-                    session.answers.append(await send(turn.step))
+                    session.answered(turn.step, await send(turn.step))
     return session.result()
 
 
@@ -144,6 +163,7 @@ def first_step(
     config: RecoveryConfig,
     at_s: float,
     now: datetime,
+    patience_s: float | None = None,
     request: Request = _NO_REQUEST,
     jitter: float = 0.5,
 ) -> Step | GiveUp:
@@ -157,11 +177,14 @@ def first_step(
         config: Policy and providers; the mode does not matter.
         at_s: When it failed, on the clock of `started_s`.
         now: The same moment by the wall clock.
+        patience_s: How long the SDK's own repeats could have taken; None takes `timeout_s`.
         request: What the application asked for.
         jitter: A draw from [0, 1); the default shows the average wait.
     """
     failure = failure_from(error, asked, at_s=at_s, now=now)
-    health = health_of(config, asked, started_s=started_s, timeout_s=timeout_s)
+    health = health_of(
+        config, asked, started_s=started_s, timeout_s=timeout_s, patience_s=patience_s
+    )
     return plan.next_step(
         failure,
         (),
@@ -175,26 +198,50 @@ def first_step(
 
 
 def original_timeout_s(
-    timeout_s: float | None, *, asked: Target, config: RecoveryConfig
+    timeout_s: float | None,
+    *,
+    asked: Target,
+    config: RecoveryConfig,
+    patience_s: float | None = None,
 ) -> float | None:
     """Return the time-out to give to the original attempt, so that a fallback finds time left."""
     if config.mode != "on":
         return timeout_s
     ready = ready_alternatives(config.fallback_providers, asked)
-    return plan.original_timeout_s(timeout_s, config.policy, ready)
+    return plan.original_timeout_s(timeout_s, config.policy, ready, patience_s=patience_s)
+
+
+def is_spared(asked: Target, *, config: RecoveryConfig, vitals: Vitals, now_s: float) -> bool:
+    """Tell whether others should be asked first: its breaker is open and another's is not.
+
+    The last provider is never spared: without a ready one beside it, it is asked.
+    """
+    if config.mode != "on" or vitals.admits(asked, now_s):
+        return False
+    ready = {each.target for each in ready_alternatives(config.fallback_providers, asked)}
+    return bool(ready - vitals.open_among(ready, now_s))
 
 
 def health_of(
-    config: RecoveryConfig, asked: Target, *, started_s: float, timeout_s: float | None
+    config: RecoveryConfig,
+    asked: Target,
+    *,
+    started_s: float,
+    timeout_s: float | None,
+    patience_s: float | None = None,
 ) -> Health:
     """Look up what the plan may not: which providers are ready, and when the deadline is."""
-    allowed_s = timeout_s if config.policy.deadline_s is None else config.policy.deadline_s
+    allowed_s = plan.allowed_s(timeout_s, config.policy, patience_s=patience_s)
     return Health(
         started_s=started_s,
         deadline_s=None if allowed_s is None else started_s + allowed_s,
         timeout_s=timeout_s,
         ready=ready_alternatives(config.fallback_providers, asked),
     )
+
+
+class NothingAskedError(Exception):
+    """Others were to be asked in place of a provider with an open breaker, and nobody was."""
 
 
 class _Session(Generic[T]):
@@ -206,13 +253,15 @@ class _Session(Generic[T]):
 
     def __init__(
         self,
-        error: Exception,
+        error: Exception | None,
         *,
         asked: Target,
         started_s: float,
         timeout_s: float | None,
+        patience_s: float | None,
         config: RecoveryConfig,
         request: Request,
+        vitals: Vitals,
         watch: Watch | None,
         clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -221,9 +270,12 @@ class _Session(Generic[T]):
         self.answers: list[T] = []
         self.watch = FencedWatch(watch or NullWatch())
         self._error = error
+        self._other_error: Exception | None = None
         self._asked = asked
         self._started_s = started_s
         self._timeout_s = timeout_s
+        self._patience_s = patience_s
+        self._vitals = vitals
         self._config = config
         self._request = request
         self._strategies = tuple(FencedStrategy(strategy) for strategy in config.strategies)
@@ -237,17 +289,28 @@ class _Session(Generic[T]):
         """Yield a turn for every step, until one is answered or the plan gives up."""
         if self._config.mode != "on":
             return
-        first = self.failure(self._error, self._asked)
-        health = health_of(
-            self._config, self._asked, started_s=self._started_s, timeout_s=self._timeout_s
+        first = self._first()
+        fixed = health_of(
+            self._config,
+            self._asked,
+            started_s=self._started_s,
+            timeout_s=self._timeout_s,
+            patience_s=self._patience_s,
         )
+        targets = [self._asked, *(alternative.target for alternative in fixed.ready)]
         while not self.answers:
+            now_s = self._clock()
+            health = replace(
+                fixed,
+                open=self._vitals.open_among(targets, now_s),
+                budgets=self._vitals.budgets(now_s),
+            )
             step = plan.next_step(
                 first,
                 self._history,
                 self._config.policy,
                 health,
-                now_s=self._clock(),
+                now_s=now_s,
                 jitter=self._jitter(),
                 request=self._request,
                 strategies=self._strategies,
@@ -255,6 +318,8 @@ class _Session(Generic[T]):
             self._tell(step.skipped)
             if isinstance(step, GiveUp):
                 return
+            if step.draws and not self._vitals.draw(step.target.provider, now_s):
+                continue  # another call was quicker; the plan now sees an empty budget
             yield _Turn(self, step)
 
     def failure(self, error: Exception, target: Target) -> Failure:
@@ -265,13 +330,32 @@ class _Session(Generic[T]):
         """Take a failed step into the history."""
         failure = self.failure(error, step.target)
         self._history.append(Taken(step, failure))
+        if step.asks_provider:
+            self._vitals.failed(failure, is_first=False)
+            if self._error is None:
+                self._other_error = self._other_error or error
+                if step.target == self._asked:
+                    self._error = error
         return failure
+
+    def answered(self, step: Step, answer: T) -> None:
+        """Take a step's answer."""
+        self.answers.append(answer)
+        if step.asks_provider:
+            self._vitals.answered(step.target, self._clock(), is_first=False)
 
     def result(self) -> T:
         """Return the answer, or raise the original error."""
         if self.answers:
             return self.answers[0]
-        raise self._error
+        raise self._error or self._other_error or NothingAskedError
+
+    def _first(self) -> Failure:
+        if self._error is None:
+            return self._vitals.unasked(self._asked, self._clock())
+        failure = self.failure(self._error, self._asked)
+        self._vitals.failed(failure, is_first=True)
+        return failure
 
     def _tell(self, skipped: tuple[Skip, ...]) -> None:
         for skip in skipped:

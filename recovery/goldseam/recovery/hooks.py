@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Final, Protocol
 
-from goldseam.recovery.strategies import ErrorRecoveryStrategy, Situation
+from goldseam.recovery.situation import Situation
+from goldseam.recovery.strategies import ErrorRecoveryStrategy
 from goldseam.recovery.values import Failure, Skip, Step, Target
 
 _log: Final = logging.getLogger("goldseam.recovery")

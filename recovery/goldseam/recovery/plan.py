@@ -11,12 +11,8 @@ from dataclasses import replace
 from typing import Final
 
 from goldseam.errors import ErrorCode
-from goldseam.recovery.strategies import (
-    STRATEGIES,
-    ErrorRecoveryStrategy,
-    Situation,
-    reserve_s,
-)
+from goldseam.recovery.situation import Situation, reserve_s
+from goldseam.recovery.strategies import STRATEGIES, ErrorRecoveryStrategy
 from goldseam.recovery.values import (
     MIN_ATTEMPT_S,
     Alternative,
@@ -100,13 +96,23 @@ def next_step(
 
 
 def original_timeout_s(
-    timeout_s: float | None, policy: Policy, ready: Sequence[Alternative]
+    timeout_s: float | None,
+    policy: Policy,
+    ready: Sequence[Alternative],
+    *,
+    patience_s: float | None = None,
 ) -> float | None:
     """Return the time-out of the original attempt: the caller's, less a reserve for a fallback.
 
     Without a ready provider, or where the deadline leaves room anyway, it is the caller's own.
+
+    Args:
+        timeout_s: The caller's time-out for one attempt.
+        policy: How far recovery goes.
+        ready: Providers that could answer in place of the asked one.
+        patience_s: How long the SDK's own repeats could have taken; None takes `timeout_s`.
     """
-    deadline_s = timeout_s if policy.deadline_s is None else policy.deadline_s
+    deadline_s = allowed_s(timeout_s, policy, patience_s=patience_s)
     if deadline_s is None:
         return timeout_s
     usable_s = deadline_s
@@ -115,11 +121,22 @@ def original_timeout_s(
     return usable_s if timeout_s is None else min(timeout_s, usable_s)
 
 
+def allowed_s(
+    timeout_s: float | None, policy: Policy, *, patience_s: float | None = None
+) -> float | None:
+    """Return the time for everything: the policy's, or what the SDK itself could have taken."""
+    if policy.deadline_s is not None:
+        return policy.deadline_s
+    return timeout_s if patience_s is None else patience_s
+
+
 def _no_hope(situation: Situation, able: Sequence[ErrorRecoveryStrategy]) -> str | None:
     """Return why nothing at all may be tried, None where something may."""
     if not able or situation.failure.code in _FINAL:
         return f"{situation.failure.code} is not mended by asking again"
     last = situation.failures[-1]
+    if not last.was_sent:
+        return None
     return f"{last.target.provider} answered {last.code}" if last.code in _FINAL else None
 
 

@@ -30,6 +30,8 @@ class Provider:
         models: Asked model to model here; `*` stands for all others; absent means the same name.
         timeout_s: Time-out of one attempt there; None takes the caller's.
         api: The API that it speaks at `base_url`.
+        unloads_after_s: Idle seconds after which it unloads a model, so that the next answer takes
+            long without being a sign of trouble; None where it does not.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Provider:
     models: Mapping[str, str] = field(default_factory=dict)
     timeout_s: float | None = None
     api: Api = "openai"
+    unloads_after_s: float | None = None
 
     def api_key(self) -> str | None:
         """Return the key from the environment; None where none is set."""
@@ -74,7 +77,7 @@ PRESETS: Final[Mapping[str, Provider]] = {
             api_key_env="ANTHROPIC_API_KEY",
             api="anthropic",
         ),
-        Provider(name="ollama", base_url="http://127.0.0.1:11434/v1"),
+        Provider(name="ollama", base_url="http://127.0.0.1:11434/v1", unloads_after_s=300.0),
         Provider(name="openai", base_url="https://api.openai.com/v1", api_key_env="OPENAI_API_KEY"),
         Provider(
             name="ovhcloud",

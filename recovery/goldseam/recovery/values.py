@@ -80,6 +80,7 @@ class Failure:
             again; None where it said nothing.
         http_status: Status of the answer, None without one.
         at_s: When it failed.
+        was_sent: Whether a request went there at all; False where its breaker is open.
     """
 
     target: Target
@@ -88,6 +89,7 @@ class Failure:
     retry_after_s: float | None = None
     http_status: int | None = None
     at_s: float = 0.0
+    was_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,14 +101,15 @@ class Policy:
         max_attempts_per_provider: The same for any one provider.
         backoff_caps_s: Upper bound of the wait before the first, second, … repeat at a provider;
             the last one stands for all later repeats. The wait is drawn evenly from 0 to the cap.
-        deadline_s: Time for everything, from the start of the original attempt; None takes the
-            caller's own timeout.
+        deadline_s: Time for everything, from the start of the original attempt; None takes as long
+            as the SDK's own repeats could have taken: its time-out times their number and one.
         reserve_share: Share of the remaining time that an attempt leaves to a fallback that has
             not been tried yet.
         reserve_max_s: Upper bound of that reserve.
         fallback: Names of the providers to go to, in order.
         prefer_same_model: A single server error or lost connection is repeated at the same
             provider first where every fallback would answer with another model.
+        same_model_only: Nobody else's model may answer: only a provider of the same model.
     """
 
     max_attempts: int = 5
@@ -117,6 +120,7 @@ class Policy:
     reserve_max_s: float = 10.0
     fallback: tuple[str, ...] = ()
     prefer_same_model: bool = False
+    same_model_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +145,16 @@ class Health:
         deadline_s: When everything must be over, on the same clock; None without a limit.
         timeout_s: The caller's time-out for one attempt; None without one.
         ready: Providers that could answer in place of the asked one, in order of preference.
+        open: Targets with an open breaker, the asked one among them.
+        budgets: Extra attempts left, by provider; absent means any number.
     """
 
     started_s: float
     deadline_s: float | None
     timeout_s: float | None = None
     ready: tuple[Alternative, ...] = ()
+    open: frozenset[Target] = frozenset()
+    budgets: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,7 @@ class Step:
         degraded: The answer would be less than what was asked for: a shortened prompt, an old
             answer. Another model is told by the target.
         facts: More for the step's span, by attribute name, without content.
+        draws: Whether its request is taken out of the provider's retry budget.
         skipped: Strategies passed over on the way to this one.
     """
 
@@ -188,6 +197,7 @@ class Step:
     source: Source | None = None
     degraded: bool = False
     facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    draws: bool = False
     skipped: tuple[Skip, ...] = field(default=(), compare=False)
 
     @property

@@ -27,6 +27,9 @@ RECOVERY_STEP_DURATION: Final = "goldseam.recovery.step.duration"
 RECOVERY_REQUESTS: Final = "goldseam.recovery.requests"
 """counter, {request}: outcome, error code, provider, request model."""
 
+RECOVERY_BUDGET: Final = "goldseam.recovery.budget"
+"""gauge, {attempt}: extra attempts that a provider's retry budget still allows, by provider."""
+
 ERROR_UNCLASSIFIED: Final = "goldseam.error.unclassified"
 """counter, {error}: provider."""
 
