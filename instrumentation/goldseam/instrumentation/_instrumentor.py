@@ -67,7 +67,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
             settings.get("tracer_provider"), settings.get("meter_provider"), self._pending, read
         )
         self._choke_point = _sdk.ChokePoint(telemetry, read)
-        meter = get_meter(SCOPE, "", settings.get("meter_provider"), SCHEMA_URL)
+        meter = get_meter(SCOPE, _version(), settings.get("meter_provider"), SCHEMA_URL)
         _instruments.watch_budgets(meter, self._choke_point.budgets)
         self._wire = Wire(telemetry, read)
         self._undo = {}
@@ -171,10 +171,7 @@ def _telemetry(
     pending: Pending | None,
     settings: _settings.Settings,
 ) -> Telemetry:
-    try:
-        own_version = version("goldseam")
-    except PackageNotFoundError:
-        own_version = ""
+    own_version = _version()
     meter = get_meter(SCOPE, own_version, meter_provider, SCHEMA_URL)
     tracer = get_tracer(SCOPE, own_version, tracer_provider, SCHEMA_URL)
     return Telemetry(
@@ -193,3 +190,10 @@ def _content(settings: "ContentSettings | None") -> "Content | None":
     from goldseam.instrumentation._content._capture import Content  # noqa: PLC0415 - see above
 
     return Content(settings)
+
+
+def _version() -> str:
+    try:
+        return version("goldseam")
+    except PackageNotFoundError:
+        return ""
