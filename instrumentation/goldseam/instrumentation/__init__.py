@@ -12,7 +12,7 @@ with context(tenant_id="acme", module="invoices"):
 ```
 """
 
-from goldseam.instrumentation._context import CallContext, context
+from goldseam.instrumentation._context import BaggageSpanProcessor, CallContext, context
 from goldseam.instrumentation._instrumentor import (
     GoldseamInstrumentor,
     instrument,
@@ -21,6 +21,7 @@ from goldseam.instrumentation._instrumentor import (
 from goldseam.instrumentation._settings import SettingsError
 
 __all__ = [
+    "BaggageSpanProcessor",
     "CallContext",
     "GoldseamInstrumentor",
     "SettingsError",

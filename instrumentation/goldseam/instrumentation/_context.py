@@ -3,19 +3,26 @@
 `context` is part of the door; `call_attributes` is what `_invocation` asks at the start of a call.
 Values set by `context` win over OpenTelemetry baggage, inner contexts over outer ones. Contexts
 follow the task or thread that opened them, as `contextvars` do.
+
+`BaggageSpanProcessor` copies the same baggage onto every span of the application. `instrument()`
+adds it to the tracer provider that it finds; a program that sets up its provider later adds it by
+hand: `provider.add_span_processor(BaggageSpanProcessor())`.
 """
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, ParamSpec, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from opentelemetry import baggage
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Span, SpanProcessor
 
+from goldseam.instrumentation._guard import fenced
 from goldseam.semconv import attributes as names
 
 _P = ParamSpec("_P")
@@ -114,7 +121,9 @@ def context(
         names.TASK: task,
         names.REQUEST_ID: request_id,
     }
-    return CallContext({key: _text(value) for key, value in given.items() if value is not None})
+    return CallContext(
+        {key: bounded_text(value) for key, value in given.items() if value is not None}
+    )
 
 
 def call_attributes(otel_context: Context) -> Mapping[str, str]:
@@ -123,7 +132,7 @@ def call_attributes(otel_context: Context) -> Mapping[str, str]:
     carried = baggage.get_all(otel_context)
     if not carried:
         return frame.attributes if frame else _NOTHING
-    attributes = {key: _text(carried[key]) for key in BAGGAGE_KEYS if carried.get(key)}
+    attributes = {key: bounded_text(carried[key]) for key in BAGGAGE_KEYS if carried.get(key)}
     if frame:
         attributes.update(frame.attributes)
     return attributes
@@ -143,6 +152,44 @@ def without_own_entries(header: str) -> str:
     return ",".join(each for each in entries if each and not each.startswith("goldseam."))
 
 
-def _text(value: object) -> str:
+def bounded_text(value: object) -> str:
+    """Return a value as a text that columns hold and exporters can encode."""
     text = str(value)[:MAX_VALUE_CHARS]
     return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+class BaggageSpanProcessor(SpanProcessor):
+    """Gives spans the listed baggage of the context that they start in."""
+
+    def __init__(self, keys: Iterable[str] = BAGGAGE_KEYS) -> None:
+        """Copy `keys`; values are cut at 128 characters."""
+        self.is_active = True
+        self._keys = tuple(keys)
+
+    @fenced
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Copy what is there; what the span knows already stays as it is."""
+        carried = baggage.get_all(parent_context)
+        if not carried or not self.is_active:
+            return
+        known = span.attributes or {}
+        for key in self._keys:
+            value = carried.get(key)
+            if value and key not in known:
+                span.set_attribute(key, bounded_text(value))
+
+
+_added: Final[WeakKeyDictionary[Any, BaggageSpanProcessor]] = WeakKeyDictionary()
+"""A provider keeps its processors, so each gets one, which is switched on and off."""
+
+
+def baggage_onto_spans(provider: Any) -> BaggageSpanProcessor | None:
+    """Return the active processor of a provider, None for one that takes no processors."""
+    processor = _added.get(provider)
+    if processor is None:
+        if not hasattr(provider, "add_span_processor"):
+            return None
+        processor = _added[provider] = BaggageSpanProcessor()
+        provider.add_span_processor(processor)
+    processor.is_active = True
+    return processor

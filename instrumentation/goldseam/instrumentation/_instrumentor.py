@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import wrapt
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # untyped
 from opentelemetry.metrics import MeterProvider, get_meter
-from opentelemetry.trace import TracerProvider, get_tracer
+from opentelemetry.trace import TracerProvider, get_tracer, get_tracer_provider
 
 from goldseam.instrumentation import _instruments, _pending_send, _sdk, _settings
+from goldseam.instrumentation._context import BaggageSpanProcessor, baggage_onto_spans
 from goldseam.instrumentation._invocation import Telemetry
 from goldseam.instrumentation._patch import patch, patch_http
 from goldseam.instrumentation._pending import Pending
@@ -49,6 +50,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
     _choke_point: _sdk.ChokePoint | None = None
     _wire: Wire | None = None
     _pending: Pending | None = None
+    _baggage: BaggageSpanProcessor | None = None
     _undo: dict[str, Callable[[], None]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -66,6 +68,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         telemetry = _telemetry(
             settings.get("tracer_provider"), settings.get("meter_provider"), self._pending, read
         )
+        self._baggage = baggage_onto_spans(settings.get("tracer_provider") or get_tracer_provider())
         self._choke_point = _sdk.ChokePoint(telemetry, read)
         meter = get_meter(SCOPE, _version(), settings.get("meter_provider"), SCHEMA_URL)
         _instruments.watch_budgets(meter, self._choke_point.budgets)
@@ -86,6 +89,9 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         if self._wire is not None:
             self._wire.is_active = False
             self._wire = None
+        if self._baggage is not None:
+            self._baggage.is_active = False
+            self._baggage = None
         if self._pending is not None:
             self._pending.close()
             self._pending = None

@@ -112,6 +112,7 @@ class Invocation:
         "_ended",
         "_secrets",
         "attempts",
+        "chunk_gap_s",
         "context",
         "endpoint",
         "format",
@@ -153,6 +154,7 @@ class Invocation:
         self._body = body
         self._secrets = secrets
         self._ended = False
+        self.chunk_gap_s: float | None = None
         self.model = name_of(body.get("model"))
         outer = get_current()
         attributes = self._attributes_at_start(call_attributes(outer))
@@ -172,6 +174,7 @@ class Invocation:
         if telemetry.content is not None and self.recording:
             self._at_end.update(telemetry.content.asked(format_, body))
             self.reading = telemetry.content.reading(format_)
+        telemetry.instruments.active.change(endpoint.family, format_.operation, 1)
 
     def stop(self, response: Any, *, retries: int | None = None) -> None:
         """End the call with an answer.
@@ -221,6 +224,17 @@ class Invocation:
             return
         self._note_retries(sdk_retries(error))
         self._end(self.fault_of(error), answer, first_chunk_s)
+
+    def note_chunks(self, first_chunk_s: float | None, last_s: float, count: int) -> None:
+        """Note how fast a stream's chunks came.
+
+        Args:
+            first_chunk_s: Seconds from the start to the first chunk, None without one.
+            last_s: When the last chunk came, on the clock of `started_s`.
+            count: Chunks in all.
+        """
+        if first_chunk_s is not None and count > 1:
+            self.chunk_gap_s = (last_s - self.started_s - first_chunk_s) / (count - 1)
 
     def fault_of(self, error: BaseException) -> Fault:
         """Return the fault of an exception, cleaned of what the request says."""
@@ -302,6 +316,8 @@ class Invocation:
         if self._ended:
             return
         self._ended = True
+        active = self.telemetry.instruments.active
+        active.change(self.endpoint.family, self.format.operation, -1)
         self._note_retries(self.attempts.count - 1 if self.attempts.count else None)
         duration_s = time.perf_counter() - self.started_s
         if fault is not None and self.repair.outcome is RecoveryOutcome.NOT_NEEDED:
@@ -356,6 +372,8 @@ class Invocation:
             self._measure_tokens(answer, attributes)
         if first_chunk_s is not None:
             instruments.first_chunk.record(first_chunk_s, attributes, context)
+        if self.chunk_gap_s is not None:
+            instruments.per_chunk.record(self.chunk_gap_s, attributes, context)
         if not self.repair.attempts_counted:
             self._count_attempts(fault)
         if self.repair.first_code is not None:
@@ -406,6 +424,10 @@ class Invocation:
             attributes[_names.RESPONSE_MODEL] = answer.model
         if fault is not None:
             attributes[_names.ERROR_TYPE] = fault.error_type
+        module = self.shared_attributes.get(names.MODULE)
+        if module is not None:
+            bounded = self.telemetry.instruments.modules.bounded
+            attributes[names.MODULE] = bounded(str(module))
         return attributes
 
 

@@ -28,18 +28,22 @@ class StreamEnd:
     Holds no reference to the stream: the stream's collection is one of the ends.
     """
 
-    __slots__ = ("_first_chunk_s", "_invocation", "_retries", "_tally")
+    __slots__ = ("_chunks", "_first_chunk_s", "_invocation", "_last_s", "_retries", "_tally")
 
     def __init__(self, invocation: Invocation, retries: int | None) -> None:
         self._invocation = invocation
         self._retries = retries
         self._tally = invocation.reading.tally()
         self._first_chunk_s: float | None = None
+        self._last_s = 0.0
+        self._chunks = 0
 
     def chunk(self, chunk: Any) -> None:
         """Take note of one chunk."""
+        self._last_s = time.perf_counter()
+        self._chunks += 1
         if self._first_chunk_s is None:
-            self._first_chunk_s = time.perf_counter() - self._invocation.started_s
+            self._first_chunk_s = self._last_s - self._invocation.started_s
         try:
             self._tally.add(chunk)
         except Exception as error:  # noqa: BLE001 - a strange chunk is the caller's to judge
@@ -68,6 +72,7 @@ class StreamEnd:
         self._stop()
 
     def _is_complete(self) -> bool:
+        self._invocation.note_chunks(self._first_chunk_s, self._last_s, self._chunks)
         try:
             return self._tally.complete()
         except Exception as error:  # noqa: BLE001 - the stream must end all the same

@@ -22,12 +22,14 @@ _FIRST_FAILURE: Final = 400
 class AnswerEnd:
     """Collects what an answer tells and ends its invocation once; refers to no response."""
 
-    __slots__ = ("_first_chunk_s", "_invocation", "_reader", "_status")
+    __slots__ = ("_chunks", "_first_chunk_s", "_invocation", "_last_s", "_reader", "_status")
 
     def __init__(self, invocation: Invocation, response: Any) -> None:
         self._invocation = invocation
         self._status: int = response.status_code
         self._first_chunk_s: float | None = None
+        self._last_s = 0.0
+        self._chunks = 0
         self._reader = reader_of(
             invocation.reading, response.headers, is_decoded=response.is_closed
         )
@@ -41,8 +43,11 @@ class AnswerEnd:
     def part(self, part: bytes) -> None:
         """Take note of the next bytes of a body that the caller reads."""
         try:
-            if self._first_chunk_s is None and self._reader.is_stream:
-                self._first_chunk_s = time.perf_counter() - self._invocation.started_s
+            if self._reader.is_stream:
+                self._last_s = time.perf_counter()
+                self._chunks += 1
+                if self._first_chunk_s is None:
+                    self._first_chunk_s = self._last_s - self._invocation.started_s
             self._reader.add(part)
         except Exception as error:  # noqa: BLE001 - strange bytes are the caller's to judge
             report("AnswerEnd.part", error)
@@ -73,6 +78,7 @@ class AnswerEnd:
             self._stop()
 
     def _is_complete(self) -> bool:
+        self._invocation.note_chunks(self._first_chunk_s, self._last_s, self._chunks)
         try:
             return self._reader.complete()
         except Exception as error:  # noqa: BLE001 - the call must end all the same
