@@ -269,6 +269,16 @@ def test_a_value_that_does_not_fit_leaves_the_connection_usable(
     assert writes.write(writer, make_batch(make_request(1)), NOW).requests_new == 1
 
 
+def test_nobody_may_call_himself_everybody(
+    writer: psycopg.Connection,
+    make_request: Callable[..., RequestRecord],
+    make_batch: Callable[..., Batch],
+) -> None:
+    """The name that stands for all tenants belongs to none."""
+    with pytest.raises(psycopg.errors.CheckViolation):
+        writes.write(writer, make_batch(make_request(tenant_id="*")), NOW)
+
+
 def test_a_pattern_nobody_described_is_refused(
     writer: psycopg.Connection, make_request: MakeRequest
 ) -> None:

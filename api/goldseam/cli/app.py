@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -194,6 +195,26 @@ def status(*, database_url: RequiredUrl) -> None:
         revision = migrate.current_revision(database_url)
         console.print(f"Revision: {revision or 'none; run `goldseam db upgrade`'}")
         raise typer.Exit(0 if revision else 1)
+
+
+@db.command(name="rebuild-rollups")
+def rebuild_rollups(
+    *,
+    database_url: RequiredUrl,
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="UTC day; without it, every day that has rows."),
+    ] = None,
+) -> None:
+    """Make the hourly and daily sums anew from the rows; collectors may go on writing."""
+    from goldseam.storage import rollups
+    from goldseam.storage.engine import connect
+    from goldseam.storage.roles import Role
+
+    with _readable_errors(), connect(database_url, Role.OWNER) as connection:
+        for each in [day.date()] if day else rollups.days_with_rows(connection):
+            rows = rollups.rebuild(connection, each)
+            console.print(f"{each}: {rows} rows counted.")
 
 
 def _serve(service: "Service") -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
-from goldseam.storage.roles import Role
+from goldseam.storage.roles import ALL_TENANTS, Role
 
 CONNECT_TIMEOUT_S: Final = 10
 """As long as a stock OTLP exporter waits for an answer; later help comes too late."""
@@ -108,6 +108,13 @@ async def tenant_transaction(engine: AsyncEngine, tenant: str) -> AsyncIterator[
         )
         await connection.execution_options(**{TENANT_OPTION: tenant})
         yield connection
+
+
+def tenant_of(conn: AsyncConnection) -> str | None:
+    """Return the one tenant that a transaction sees; None if it sees all."""
+    options = conn.sync_connection.get_execution_options() if conn.sync_connection else {}
+    tenant = options.get(TENANT_OPTION, ALL_TENANTS)
+    return None if tenant == ALL_TENANTS else str(tenant)
 
 
 async def _open(engine: AsyncEngine) -> AsyncConnection:

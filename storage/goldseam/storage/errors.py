@@ -7,6 +7,7 @@ Raised by every module here, caught by the collector, the API and the command li
     ├── NotMigratedError           tables or roles are missing: migrate
     ├── MigrationError             the migrating login lacks a right
     ├── BatchError                 a batch breaks its contract
+    ├── RollupError                a day's sums cannot be made anew
     └── EmbeddedPostgresError      the server that Goldseam brings along cannot run
 """
 
@@ -29,6 +30,10 @@ class MigrationError(StorageError):
 
 class BatchError(StorageError):
     """A batch or its connection breaks the contract of `writes.write`; nothing was stored."""
+
+
+class RollupError(StorageError):
+    """The sums of a day cannot be made from its rows; they stay as they are."""
 
 
 class EmbeddedPostgresError(StorageError):

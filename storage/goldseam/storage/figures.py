@@ -1,25 +1,29 @@
 """Figures over the requests of a time window, as the API's statistics show them.
 
 `queries` hands this on. Definitions stand at the fields of `Statistics`; duplicates count nowhere.
+Counts, sums and means are exact. Percentiles are exact where no whole hour is asked for, or where a
+model is; else they come from histograms, within 5 %.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldseam.storage.models import AIRequestLog
-from goldseam.storage.transitions import FINAL
+from goldseam.storage.engine import tenant_of
+from goldseam.storage.measures import ANSWERED, BIN, MEASURES, MODEL, STRATEGIES, bin_value_ms
+from goldseam.storage.windows import Pieces, cut, sources
 
-_log: Final = AIRequestLog
-_answered: Final = _log.status.in_(("success", "error"))
-_final: Final = _log.status.in_(FINAL)
-_recovered: Final = and_(_final, _log.recovery_outcome == "recovered")
-_first_try: Final = and_(
-    _log.status == "success", _log.first_error_code.is_(None), _log.retry_count == 0
-)
+PERCENTS: Final = (50, 95, 99)
+
+ROLLED_SUMS: Final = ", ".join(measure.name for measure in MEASURES)
+RAW_SUMS: Final = ", ".join(f"{measure.sql} AS {measure.name}" for measure in MEASURES)
+TOTALS: Final = ", ".join(f"coalesce(sum({m.name}), 0) AS {m.name}" for m in MEASURES)
+"""Columns of the statements that read the sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,51 @@ class Statistics:
     attempts: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which requests are counted; None does not narrow.
+
+    Attributes:
+        since: Earliest start, included.
+        until: Latest start, not included.
+        tenant_id: Whose requests, for transactions that see all tenants.
+    """
+
+    since: datetime
+    until: datetime
+    module: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    tenant_id: str | None = None
+
+    @property
+    def pieces(self) -> Pieces:
+        """The window, cut up."""
+        return cut(self.since, self.until)
+
+    def tenant(self, conn: AsyncConnection) -> str | None:
+        """Return the one tenant that is asked for; None for all."""
+        return self.tenant_id or tenant_of(conn)
+
+    def parameters(self, conn: AsyncConnection) -> dict[str, object]:
+        """Return the values that the statements need."""
+        wanted = {"module": self.module, "provider": self.provider, "model": self.model}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self.pieces.parameters(self.tenant(conn)) | given
+
+    def condition(self) -> str:
+        """Return what narrows the roll-ups."""
+        wanted = {"module": self.module, "provider": self.provider, "model": self.model}
+        equal = [f"{name} = :{name}" for name, value in wanted.items() if value is not None]
+        return " AND ".join(equal) or "true"
+
+    def raw_condition(self) -> str:
+        """Return the same for rows of `ai_request_logs`."""
+        columns = {"module": "module", "provider": "provider_used", "model": MODEL}
+        equal = [f"{columns[n]} = :{n}" for n in columns if getattr(self, n) is not None]
+        return " AND ".join(equal) or "true"
+
+
 async def statistics(
     conn: AsyncConnection,
     *,
@@ -84,76 +133,134 @@ async def statistics(
     tenant_id: str | None = None,
 ) -> Statistics:
     """Return the figures of the requests that started in [`since`, `until`)."""
-    wanted = {
-        _log.module: module,
-        _log.provider_used: provider,
-        _log.model_requested: model,
-        _log.tenant_id: tenant_id,
+    selection = Selection(
+        since=since,
+        until=until,
+        module=module,
+        provider=provider,
+        model=model,
+        tenant_id=tenant_id,
+    )
+    sums = (await sums_by(conn, selection))[()]
+    percentiles = await _percentiles(conn, selection, _answered(sums))
+    return Statistics(**(_counted(sums) | percentiles))
+
+
+async def sums_by(
+    conn: AsyncConnection, selection: Selection, *dimensions: str
+) -> dict[tuple[str, ...], Mapping[str, Any]]:
+    """Return every measure, summed per combination of `provider`, `model` and `module`."""
+    rolled = ", ".join(dimensions)
+    columns = {"provider": "provider_used", "model": MODEL, "module": "module"}
+    raw = ", ".join(f"{columns[name]} AS {name}" for name in dimensions)
+    source = sources(
+        "",
+        ", ".join(filter(None, (rolled, ROLLED_SUMS))),
+        ", ".join(filter(None, (raw, RAW_SUMS))),
+        tenant=selection.tenant(conn),
+        condition=selection.condition(),
+        raw_condition=selection.raw_condition(),
+    )
+    group = f" GROUP BY {rolled} ORDER BY {rolled}" if dimensions else ""
+    columns_out = ", ".join(filter(None, (rolled, TOTALS)))
+    query = f"SELECT {columns_out} FROM {source}{group}"
+    rows = (await conn.execute(text(query), selection.parameters(conn))).mappings()
+    return {tuple(str(row[name]) for name in dimensions): dict(row) for row in rows}
+
+
+async def bins_by(
+    conn: AsyncConnection, selection: Selection, *dimensions: str
+) -> dict[tuple[str, ...], dict[int, int]]:
+    """Return how many answered calls took how long, per combination of `provider` and `module`."""
+    columns = {"provider": "provider_used", "module": "module"}
+    raw = [f"{columns[name]} AS {name}" for name in dimensions]
+    source = sources(
+        "latency_",
+        ", ".join((*dimensions, "bin", "request_count")),
+        ", ".join((*raw, f"{BIN} AS bin", "1 AS request_count")),
+        tenant=selection.tenant(conn),
+        condition=selection.condition(),
+        raw_condition=f"{ANSWERED} AND {selection.raw_condition()}",
+    )
+    names = ", ".join((*dimensions, "bin"))
+    query = f"SELECT {names}, sum(request_count)::bigint AS n FROM {source} GROUP BY {names}"
+    found: dict[tuple[str, ...], dict[int, int]] = {}
+    for row in (await conn.execute(text(query), selection.parameters(conn))).mappings():
+        key = tuple(str(row[name]) for name in dimensions)
+        found.setdefault(key, {})[row["bin"]] = row["n"]
+    return found
+
+
+def percentile(bins: Mapping[int, int], percent: float) -> float:
+    """Return the duration, ms, that `percent` of the calls in a histogram do not exceed."""
+    wanted = ceil(sum(bins.values()) * percent / 100)
+    seen = 0
+    for number in sorted(bins):
+        seen += bins[number]
+        if seen >= wanted > 0:
+            return bin_value_ms(number)
+    return 0.0
+
+
+async def _percentiles(
+    conn: AsyncConnection, selection: Selection, answered: int
+) -> dict[str, float]:
+    if not answered:
+        return {}
+    if selection.model is None and selection.pieces.whole:
+        bins = (await bins_by(conn, selection)).get((), {})
+        return {f"p{percent}": percentile(bins, percent) for percent in PERCENTS}
+    return await _exact_percentiles(conn, selection)
+
+
+async def _exact_percentiles(conn: AsyncConnection, selection: Selection) -> dict[str, float]:
+    tenant = selection.tenant(conn)
+    wanted = ", ".join(
+        f"percentile_cont({percent / 100}) WITHIN GROUP (ORDER BY processing_time_ms) AS p{percent}"
+        for percent in PERCENTS
+    )
+    mine = "tenant_id = :tenant AND " if tenant else ""
+    query = (
+        f"SELECT {wanted} FROM ai_request_logs WHERE {mine}created_at >= :since"
+        f" AND created_at < :until AND duplicate_of IS NULL AND {ANSWERED}"
+        f" AND {selection.raw_condition()}"
+    )
+    window = {"since": selection.since, "until": selection.until}
+    row = (await conn.execute(text(query), selection.parameters(conn) | window)).mappings().one()
+    return {name: float(value or 0) for name, value in row.items()}
+
+
+def _answered(sums: Mapping[str, Any]) -> int:
+    return int(sums["success_count"] + sums["error_count"])
+
+
+def _counted(sums: Mapping[str, Any]) -> dict[str, Any]:
+    total = _answered(sums)
+    plain = ("success", "error", "timeout", "pending", "cancelled", "abandoned", "recovered")
+    by_strategy = {name: int(sums[f"recovered_by_{name}"]) for name in sorted(STRATEGIES)}
+    recovered_ms = mean(sums["recovered_ms"], sums["recovered_count"])
+    first_try_ms = mean(sums["first_try_ms"], sums["first_try_count"])
+    compared = sums["recovered_count"] and sums["first_try_count"]
+    return {
+        **{f"{name}_count": int(sums[f"{name}_count"]) for name in plain},
+        "total_requests": total,
+        "error_rate": percent_of(sums["error_count"], total),
+        "first_try_success_rate": percent_of(sums["first_try_count"], total),
+        "recovered_by_strategy": {name: count for name, count in by_strategy.items() if count},
+        "avg_time": mean(sums["duration_ms"], total),
+        "tokens": int(sums["tokens_used"]),
+        "cost_usd": float(sums["cost_usd"]),
+        "avg_recovery_time_ms": mean(sums["recovery_time_ms"], sums["recovered_count"]),
+        "avg_added_latency_ms": recovered_ms - first_try_ms if compared else 0.0,
+        "attempts": int(sums["attempt_count"]),
     }
-    conditions = [
-        _log.created_at >= since,
-        _log.created_at < until,
-        _log.duplicate_of.is_(None),
-        *(column == value for column, value in wanted.items() if value is not None),
-    ]
-    counted = (await conn.execute(_counts().where(*conditions))).one()._asdict()
-    first_try = counted.pop("first_try")
-    total = counted["success_count"] + counted["error_count"]
-    strategies = await conn.execute(_by_strategy().where(*conditions))
-    return Statistics(
-        **counted,
-        total_requests=total,
-        error_rate=_percent(counted["error_count"], total),
-        first_try_success_rate=_percent(first_try, total),
-        recovered_by_strategy={row.strategy: row.requests for row in strategies},
-    )
 
 
-def _counts() -> Select[Any]:
-    return select(
-        _count(_log.status == "success").label("success_count"),
-        _count(_log.status == "error").label("error_count"),
-        _count(_log.status == "pending").label("pending_count"),
-        _count(_log.status == "cancelled").label("cancelled_count"),
-        _count(_log.status == "abandoned").label("abandoned_count"),
-        _count(and_(_log.status == "error", _log.error_code == "TIMEOUT")).label("timeout_count"),
-        _count(_recovered).label("recovered_count"),
-        _count(_first_try).label("first_try"),
-        _or_zero(func.avg(_log.processing_time_ms), _answered).label("avg_time"),
-        *(_percentile(percent).label(f"p{percent}") for percent in (50, 95, 99)),
-        _or_zero(func.sum(_log.tokens_used), _final).label("tokens"),
-        _or_zero(func.sum(_log.cost_usd), _final).label("cost_usd"),
-        _or_zero(func.avg(_log.recovery_time_ms), _recovered).label("avg_recovery_time_ms"),
-        func.coalesce(_mean_ms(_recovered) - _mean_ms(_first_try), 0).label("avg_added_latency_ms"),
-        _or_zero(func.sum(1 + _log.retry_count), _final).label("attempts"),
-    )
+def mean(total: Any, count: Any) -> float:
+    """Return `total` / `count`; 0 without any."""
+    return float(total) / float(count) if count else 0.0
 
 
-def _by_strategy() -> Select[str | None, int]:
-    return (
-        select(_log.recovery_strategy.label("strategy"), func.count().label("requests"))
-        .where(_recovered, _log.recovery_strategy.is_not(None))
-        .group_by(_log.recovery_strategy)
-        .order_by(_log.recovery_strategy)
-    )
-
-
-def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.count().filter(condition)
-
-
-def _mean_ms(condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    return func.avg(_log.processing_time_ms).filter(condition)
-
-
-def _or_zero(aggregate: Any, condition: ColumnElement[bool]) -> ColumnElement[Any]:
-    return func.coalesce(aggregate.filter(condition), 0)
-
-
-def _percentile(percent: int) -> ColumnElement[float]:
-    ordered = func.percentile_cont(percent / 100).within_group(_log.processing_time_ms)
-    return _or_zero(ordered, _answered)
-
-
-def _percent(part: int, total: int) -> float:
-    return 100.0 * part / total if total else 0.0
+def percent_of(part: Any, whole: Any) -> float:
+    """Return how many percent of `whole` `part` is; 0 of nothing."""
+    return 100.0 * float(part) / float(whole) if whole else 0.0

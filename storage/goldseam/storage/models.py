@@ -32,6 +32,8 @@ _ZERO = text("0")
 _FALSE = text("false")
 _EMPTY = text("'{}'::jsonb")
 _BY_DAY = "RANGE (created_at)"
+_NOBODYS_NAME = CheckConstraint("tenant_id <> '*'", name="tenant_id")
+"""`*` stands for all tenants together, in roll-ups and in row security."""
 
 
 class Base(DeclarativeBase):
@@ -54,6 +56,7 @@ class AIRequestLog(Base):
         CheckConstraint(
             "status IN ('pending', 'success', 'error', 'cancelled', 'abandoned')", name="status"
         ),
+        _NOBODYS_NAME,
         Index(
             "ix_ai_request_logs_tenant_module_status",
             "tenant_id",

@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, Select, Text, cast, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.semconv.ids import log_id_time_ms
-from goldseam.storage.engine import TENANT_OPTION
+from goldseam.storage.engine import tenant_of
 from goldseam.storage.figures import Statistics, statistics
 from goldseam.storage.models import AIErrorRecovery, AIRequestLog
 from goldseam.storage.records import RecoveryRecord, RequestRecord
-from goldseam.storage.roles import ALL_TENANTS
 
 __all__ = [
     "DEFAULT_WINDOW",
@@ -166,13 +165,6 @@ async def recovery_steps(conn: AsyncConnection, request_log_id: UUID) -> list[Re
     if (tenant := tenant_of(conn)) is not None:
         query = query.where(step.tenant_id == tenant)
     return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
-
-
-def tenant_of(conn: AsyncConnection) -> str | None:
-    """Return the one tenant that a transaction sees; None if it sees all."""
-    options = conn.sync_connection.get_execution_options() if conn.sync_connection else {}
-    tenant = options.get(TENANT_OPTION, ALL_TENANTS)
-    return None if tenant == ALL_TENANTS else str(tenant)
 
 
 def _select_requests() -> Select[Any]:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from goldseam.storage.models import AIErrorRecovery, AIRequestLog, Base
 from goldseam.storage.records import DEFAULT_TENANT, RecoveryRecord, RequestRecord
+from goldseam.storage.rollup_statements import STATE
 from goldseam.storage.transitions import FACTS, FINAL, METADATA
 
 KEY: Final = ("tenant_id", "created_at", "id")
@@ -36,17 +37,6 @@ REQUEST_TYPES: Final = _staged_types(AIRequestLog, REQUEST_COLUMNS)
 
 RECOVERY_TYPES: Final = _staged_types(AIErrorRecovery, RECOVERY_COLUMNS)
 """Types of the staging table, as binary COPY needs them."""
-
-_STATE: Final = (
-    "tenant_id",
-    "created_at",
-    "processing_time_ms",
-    "status",
-    "error_pattern",
-    "recovery_outcome",
-    "duplicate_of",
-)
-"""What decides how a row counts in its error pattern."""
 
 
 def _list(names: tuple[str, ...], table: str | None = None) -> sql.Composable:
@@ -89,9 +79,11 @@ COPY_RECOVERIES: Final = _built(
 )
 
 # A row counts in its pattern once it is final and no duplicate, mended or not. `moved` holds what
-# the rows were (sign -1) and what they are (sign 1); a group without a pattern only counts rows.
+# the rows were (sign -1) and what they are (sign 1), and is noted for the roll-ups; a group without
+# a pattern only counts rows.
 _SUM_BY_PATTERN: Final = sql.SQL(
     """
+    , noted AS (INSERT INTO goldseam_moved ({state}, sign) SELECT {state}, sign FROM moved)
     SELECT
         tenant_id,
         CASE WHEN status IN ({final}) AND duplicate_of IS NULL THEN error_pattern END AS pattern,
@@ -104,7 +96,7 @@ _SUM_BY_PATTERN: Final = sql.SQL(
     FROM moved
     GROUP BY 1, 2
     """
-).format(final=_FINAL)
+).format(final=_FINAL, state=_list(STATE))
 
 INSERT_REQUESTS: Final = _built(
     """
@@ -119,7 +111,7 @@ INSERT_REQUESTS: Final = _built(
     sum_by_pattern=_SUM_BY_PATTERN,
     columns=_list(REQUEST_COLUMNS),
     key=_list(KEY),
-    state=_list(_STATE),
+    state=_list(STATE),
 )
 """Store what is new; sum it up by error pattern."""
 
@@ -201,13 +193,13 @@ def _update(merged_column: Callable[[str], sql.Composable]) -> str:
         merged_columns=sql.SQL(", ").join(merged_column(name) for name in _PLAIN),
         stored_state=sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(sql.Identifier("o", name), sql.Identifier(f"stored_{name}"))
-            for name in _STATE
+            for name in STATE
         ),
-        stored_state_names=_list(tuple(f"stored_{name}" for name in _STATE)),
+        stored_state_names=_list(tuple(f"stored_{name}" for name in STATE)),
         assignments=sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in _PLAIN
         ),
-        state=_list(_STATE),
+        state=_list(STATE),
         final=_FINAL,
     )
 

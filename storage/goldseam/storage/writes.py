@@ -19,6 +19,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 
+from goldseam.storage import rollups
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
 from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
@@ -85,6 +86,8 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
         new, changed, changes = _store_requests(cursor, merge_all(batch.requests), now)
         recoveries_new = _store_recoveries(cursor, batch.recoveries)
         patterns_new = _count_patterns(cursor, changes, batch.patterns, now)
+        if new or changed:
+            rollups.apply(cursor)
     if batch.requests:
         _link_nested(conn, batch.requests, now)
     return WriteResult(
@@ -148,6 +151,7 @@ def _ensure_staging(cursor: Cursor[Any]) -> None:
     if row is None or not row[0]:
         for statement in statements.CREATE_STAGING:
             cursor.execute(statement)
+    rollups.prepare(cursor)
 
 
 def _store_requests(
@@ -204,6 +208,7 @@ def _replace(cursor: Cursor[Any], records: list[RequestRecord], now: datetime) -
     span = {"now": now, "earliest": min(times), "latest": max(times)}
     _, changes = _moved(cursor, statements.REPLACE_REQUESTS, span)
     _count_patterns(cursor, changes, {}, now)
+    rollups.apply(cursor)
 
 
 def _copy(

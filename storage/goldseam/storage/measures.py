@@ -1,0 +1,170 @@
+"""What is counted of each request: one table of names, SQL and meanings.
+
+`rollup_tables` makes columns of it, `rollup_statements` adds it up for the writer, `figures` reads
+either the sums or, where no whole hour is asked for, the rows. All of them count alike because
+there is only this list. Duplicates are never counted; whoever uses an expression leaves them out.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from goldseam.storage.transitions import FINAL
+
+NAMES_PER_DAY: Final = 200
+"""Providers, models and modules of a tenant and day that are told apart; whatever comes after them
+counts as `OTHER`, so that no sender can make the roll-ups as large as the rows."""
+
+OTHER: Final = "other"
+
+UNKNOWN: Final = "unknown"
+"""Model of a request that names none."""
+
+EVERYBODY: Final = "*"
+"""`tenant_id` of the all-tenant copies; their row security shows them to nobody else."""
+
+BIN_RATIO: Final = 1.105
+"""Upper edge of a latency bin over its lower edge."""
+
+BIN_LAST: Final = 132
+"""Bins run from 0 (under 1 ms) to this one (from 480 s on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure of a request.
+
+    Attributes:
+        name: Column of the roll-ups that hold the sum.
+        sql: Value of one row of `ai_request_logs`; NULL counts as 0.
+        comment: Meaning and unit.
+        kind: `count` fits 64 bits; `exact` is a decimal, so that what is taken away again leaves
+            no rounding behind.
+    """
+
+    name: str
+    sql: str
+    comment: str
+    kind: Literal["count", "exact"] = "count"
+
+
+_FINAL: Final = "status IN ({})".format(", ".join(f"'{status}'" for status in FINAL))
+ANSWERED: Final = "status IN ('success', 'error')"
+"""Condition of `total_requests`, and of a row that has a duration worth comparing."""
+
+_RECOVERED: Final = f"{_FINAL} AND recovery_outcome = 'recovered'"
+_FIRST_TRY: Final = "status = 'success' AND first_error_code IS NULL AND retry_count = 0"
+_LOST: Final = "status = 'error'"
+
+STRATEGIES: Final = ("retry", "simplify", "fallback", "cache")
+
+
+def _count(name: str, condition: str, comment: str) -> Measure:
+    return Measure(name, f"CASE WHEN {condition} THEN 1 END", comment)
+
+
+def _sum(name: str, value: str, condition: str, comment: str) -> Measure:
+    return Measure(name, f"CASE WHEN {condition} THEN {value} END", comment)
+
+
+def _exact(name: str, value: str, condition: str, comment: str) -> Measure:
+    sql = f"CASE WHEN {condition} THEN {value}::numeric END"
+    return Measure(name, sql, comment, "exact")
+
+
+MEASURES: Final = (
+    _count("success_count", "status = 'success'", "Calls that were answered, mended ones too"),
+    _count("error_count", _LOST, "Calls that failed for good, time-outs included"),
+    _count(
+        "timeout_count",
+        f"{_LOST} AND error_code = 'TIMEOUT'",
+        "Calls that failed for good with a time-out",
+    ),
+    _count("pending_count", "status = 'pending'", "Calls that have started and not ended"),
+    _count("cancelled_count", "status = 'cancelled'", "Calls that the application gave up"),
+    _count("abandoned_count", "status = 'abandoned'", "Calls of which no end was ever heard"),
+    _count(
+        "first_try_count", _FIRST_TRY, "Calls that were answered by the first request that was sent"
+    ),
+    _count("recovered_count", _RECOVERED, "Calls that failed first and were mended"),
+    *(
+        _count(
+            f"recovered_by_{strategy}",
+            f"{_RECOVERED} AND recovery_strategy = '{strategy}'",
+            f"Calls that {strategy} mended",
+        )
+        for strategy in STRATEGIES
+    ),
+    _count("degraded_count", f"{_FINAL} AND degraded", "Calls answered at lower quality"),
+    _count("cache_hit_count", f"{_FINAL} AND cache_hit", "Calls that Goldseam's cache answered"),
+    _sum(
+        "attempt_count",
+        "1::bigint + retry_count",
+        _FINAL,
+        "Requests sent to providers, first tries too",
+    ),
+    _sum("input_tokens", "input_tokens", _FINAL, "Tokens read"),
+    _sum("output_tokens", "output_tokens", _FINAL, "Tokens written"),
+    _sum("tokens_used", "tokens_used", _FINAL, "Tokens read and written"),
+    _count(
+        "tokens_known_count",
+        f"{_FINAL} AND tokens_used IS NOT NULL",
+        "Calls whose tokens are known",
+    ),
+    _sum("wasted_tokens", "tokens_used", _LOST, "Tokens of calls that failed for good"),
+    _exact("cost_usd", "cost_usd", _FINAL, "US dollars"),
+    _count("cost_known_count", f"{_FINAL} AND cost_usd IS NOT NULL", "Calls whose cost is known"),
+    _exact("wasted_cost_usd", "cost_usd", _LOST, "US dollars for calls that failed for good"),
+    _exact(
+        "duration_ms",
+        "processing_time_ms",
+        ANSWERED,
+        "Milliseconds of calls that ended in success or error",
+    ),
+    _exact("first_try_ms", "processing_time_ms", _FIRST_TRY, "Milliseconds of first_try_count"),
+    _exact("recovered_ms", "processing_time_ms", _RECOVERED, "Milliseconds of recovered_count"),
+    _exact(
+        "recovery_time_ms",
+        "recovery_time_ms",
+        _RECOVERED,
+        "Milliseconds from first failure to answer of recovered_count",
+    ),
+    _exact("recovery_wait_ms", "recovery_wait_ms", _FINAL, "Milliseconds waited between attempts"),
+    _exact("wasted_ms", "processing_time_ms", _LOST, "Milliseconds of calls that failed for good"),
+)
+
+ERROR_MEASURES: Final = (
+    Measure("occurrence_count", "1", "Calls that met the pattern, mended or not"),
+    Measure(
+        "recovered_count",
+        "CASE WHEN recovery_outcome = 'recovered' THEN 1 END",
+        "Those of them that were mended",
+    ),
+    Measure(
+        "failed_count",
+        "CASE WHEN status = 'error' THEN 1 END",
+        "Those of them that failed for good",
+    ),
+)
+"""What is counted of a request with an error pattern, once it is over."""
+
+HAS_PATTERN: Final = f"{_FINAL} AND error_pattern IS NOT NULL"
+
+MODEL: Final = f"coalesce(model_requested, '{UNKNOWN}')"
+
+BIN: Final = (
+    f"least({BIN_LAST}, floor(ln(greatest(processing_time_ms, 0.95))"
+    f" / ln({BIN_RATIO}::float8)) + 1)::smallint"
+)
+"""Latency bin of one row."""
+
+
+def bin_value_ms(number: int) -> float:
+    """Return the duration that stands for a bin, within 5 % of every duration in it.
+
+    That is the harmonic mean of its edges. Bin 0 stands for half a millisecond, and the last bin,
+    which has no upper edge, for its lower one.
+    """
+    if number == 0:
+        return 0.5
+    lower = BIN_RATIO ** (number - 1)
+    return lower if number == BIN_LAST else lower * 2 * BIN_RATIO / (1 + BIN_RATIO)

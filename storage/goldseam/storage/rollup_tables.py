@@ -1,0 +1,178 @@
+"""The tables of sums that the writer keeps beside the rows: the roll-ups.
+
+`schema` creates them, `rollup_statements` fills them, `figures` reads them. They hold nothing that
+the rows do not tell, so a day can be rebuilt while its rows are there; afterwards they are all that
+is left of it. Each exists per tenant and, ending in `_all`, for all tenants together. Buckets start
+at full hours and days of UTC.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Double,
+    Numeric,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from goldseam.storage.measures import BIN_LAST, BIN_RATIO, ERROR_MEASURES, MEASURES, Measure
+from goldseam.storage.models import Base
+
+SLOWEST_KEPT: Final = 50
+"""Requests of a tenant and hour that `ai_stats_slow_hour` lists."""
+
+_ZERO = text("0")
+
+
+def _key(name: str, comment: str) -> Column[str]:
+    return Column(name, Text, nullable=False, comment=comment)
+
+
+def _tenant(*, everybody: bool) -> Column[str]:
+    comment = "Always * (all tenants together)" if everybody else "Owner of the requests"
+    return _key("tenant_id", comment)
+
+
+def _bucket(grain: str) -> Column[object]:
+    comment = f"Start of the {grain} in UTC in which the calls started"
+    return Column("bucket", DateTime(timezone=True), nullable=False, comment=comment)
+
+
+def _sums(measures: tuple[Measure, ...]) -> list[Column[object]]:
+    kinds = {"count": BigInteger, "exact": Numeric}
+    return [
+        Column(m.name, kinds[m.kind], nullable=False, server_default=_ZERO, comment=m.comment)
+        for m in measures
+    ]
+
+
+def _name(stem: str, grain: str, *, everybody: bool) -> str:
+    return f"ai_stats_{stem}{grain}{'_all' if everybody else ''}"
+
+
+def _stats(grain: str, *, everybody: bool) -> Table:
+    return Table(
+        _name("", grain, everybody=everybody),
+        Base.metadata,
+        _tenant(everybody=everybody),
+        _bucket(grain),
+        _key("provider", "provider_used of the requests, or other"),
+        _key("model", "model_requested of the requests, unknown, or other"),
+        _key("module", "Module of the requests, or other"),
+        *_sums(MEASURES),
+        PrimaryKeyConstraint("tenant_id", "bucket", "provider", "model", "module"),
+        comment=f"Sums over the requests of each {grain}, without duplicates",
+    )
+
+
+def _latency(grain: str, *, everybody: bool) -> Table:
+    return Table(
+        _name("latency_", grain, everybody=everybody),
+        Base.metadata,
+        _tenant(everybody=everybody),
+        _bucket(grain),
+        _key("provider", "provider_used of the requests, or other"),
+        _key("module", "Module of the requests, or other"),
+        Column(
+            "bin",
+            SmallInteger,
+            nullable=False,
+            comment=f"0: under 1 ms; n: from {BIN_RATIO}^(n-1) to {BIN_RATIO}^n ms; "
+            f"{BIN_LAST}: all above",
+        ),
+        Column(
+            "request_count",
+            BigInteger,
+            nullable=False,
+            server_default=_ZERO,
+            comment="Calls that ended in success or error after this long",
+        ),
+        PrimaryKeyConstraint("tenant_id", "bucket", "provider", "module", "bin"),
+        comment=f"Histogram of processing_time_ms of each {grain}; histograms add up",
+    )
+
+
+def _errors(grain: str, *, everybody: bool) -> Table:
+    return Table(
+        _name("error_", grain, everybody=everybody),
+        Base.metadata,
+        _tenant(everybody=everybody),
+        _bucket(grain),
+        _key("error_pattern", "As in ai_error_analysis"),
+        _key("module", "Module of the requests, or other"),
+        *_sums(ERROR_MEASURES),
+        PrimaryKeyConstraint("tenant_id", "bucket", "error_pattern", "module"),
+        comment=f"Requests of each {grain} that met an error pattern, without duplicates",
+    )
+
+
+def _slow(*, everybody: bool) -> Table:
+    whose = "all tenants together" if everybody else "each tenant"
+    return Table(
+        _name("slow_", "hour", everybody=everybody),
+        Base.metadata,
+        _key("tenant_id", "Owner of the request"),
+        _bucket("hour"),
+        Column(
+            "created_at",
+            DateTime(timezone=True),
+            nullable=False,
+            comment="Start of the request, as in ai_request_logs",
+        ),
+        Column("id", Uuid, nullable=False, comment="Request, as in ai_request_logs"),
+        Column("processing_time_ms", Double, nullable=False, comment="Its duration, milliseconds"),
+        # The list of everybody is looked for by its hour alone.
+        PrimaryKeyConstraint(
+            *(("bucket", "tenant_id") if everybody else ("tenant_id", "bucket")), "created_at", "id"
+        ),
+        comment=f"The {SLOWEST_KEPT} slowest requests of {whose} in each hour",
+    )
+
+
+NAMES: Final = Table(
+    "ai_stats_names",
+    Base.metadata,
+    _key("tenant_id", "Owner of the requests; * for the tables that end in _all"),
+    Column("day", Date, nullable=False, comment="Day in UTC"),
+    *(
+        Column(
+            f"{kind}s",
+            ARRAY(Text),
+            nullable=False,
+            comment=f"Every {kind} of the day that is told apart; the rest counts as other",
+        )
+        for kind in ("provider", "model", "module")
+    ),
+    PrimaryKeyConstraint("tenant_id", "day"),
+    comment="Which names the roll-ups of a day tell apart, so that senders cannot blow them up",
+)
+
+STATS: Final = {
+    (grain, everybody): _stats(grain, everybody=everybody)
+    for grain in ("hour", "day")
+    for everybody in (False, True)
+}
+LATENCY: Final = {
+    (grain, everybody): _latency(grain, everybody=everybody)
+    for grain in ("hour", "day")
+    for everybody in (False, True)
+}
+ERRORS: Final = {
+    (grain, everybody): _errors(grain, everybody=everybody)
+    for grain in ("hour", "day")
+    for everybody in (False, True)
+}
+SLOW: Final = {everybody: _slow(everybody=everybody) for everybody in (False, True)}
+
+SUMS: Final = (*STATS.values(), *LATENCY.values(), *ERRORS.values())
+ROLLUPS: Final = (NAMES, *SUMS, *SLOW.values())
+"""Every table that this module defines."""

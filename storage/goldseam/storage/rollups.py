@@ -1,0 +1,88 @@
+"""Keep the roll-ups equal to the rows.
+
+`writes` calls `apply` inside the transaction that moved the rows, so sums and rows are committed
+together; `rebuild` makes a day's sums anew from its rows. Both may run at any time beside any
+number of writers: one of them at a time holds the lock of the sums, to the end of its transaction.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg import Cursor
+
+from goldseam.storage import rollup_statements as statements
+from goldseam.storage.errors import RollupError
+
+
+def prepare(cursor: Cursor[Any]) -> None:
+    """Make the temporary table that notes what moves, unless the session has it."""
+    row = cursor.execute(statements.MOVED_EXISTS).fetchone()
+    if row is None or not row[0]:
+        cursor.execute(statements.CREATE_MOVED)
+
+
+def apply(cursor: Cursor[Any]) -> None:
+    """Add what `goldseam_moved` notes to every roll-up; once per transaction, as its last act."""
+    cursor.execute(statements.LOCK)
+    cursor.execute(statements.ADMIT_NAMES)
+    cursor.execute(statements.ADD_STATS)
+    cursor.execute(statements.ADD_LATENCY)
+    cursor.execute(statements.ADD_ERRORS)
+    for everybody in (False, True):
+        _list_slowest(cursor, everybody=everybody)
+
+
+def rebuild(conn: psycopg.Connection, day: date) -> int:
+    """Make the sums of one UTC day anew from its rows; commit.
+
+    Args:
+        conn: Connection in role `goldseam_owner`, outside a transaction.
+        day: A day whose rows are still there.
+
+    Returns:
+        How many rows were counted, duplicates included.
+
+    Raises:
+        RollupError: The day has no rows any more; its sums stay as they are.
+    """
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    bounds = {"start": start, "end": start + timedelta(days=1), "day": day}
+    with conn.transaction(), conn.cursor() as cursor:
+        prepare(cursor)
+        cursor.execute(statements.LOCK)
+        rows = cursor.execute(statements.MOVE_DAY, bounds).rowcount
+        if not rows:
+            raise RollupError(
+                f"{day} has no rows, so its sums cannot be made anew; choose a day that "
+                "retention has not dropped."
+            )
+        for statement in statements.FORGET_DAY:
+            cursor.execute(statement, bounds)
+        apply(cursor)
+    return rows
+
+
+def days_with_rows(conn: psycopg.Connection) -> list[date]:
+    """Return the UTC days that have rows, oldest first; `rebuild` works for these."""
+    with conn.transaction():
+        rows = conn.execute(statements.DAYS_WITH_ROWS)
+        return [row[0] for row in rows]
+
+
+def _list_slowest(cursor: Cursor[Any], *, everybody: bool) -> None:
+    gone = set(cursor.execute(statements.FORGET_SLOW[everybody]))
+    if gone:
+        if everybody:
+            gone = {("", bucket) for _, bucket in gone}
+        cursor.execute(statements.RELIST_SLOW[everybody], _columns(gone))
+    grown = set(cursor.execute(statements.LIST_SLOW[everybody]))
+    if grown:
+        cursor.execute(statements.TRIM_SLOW[everybody], _columns(grown))
+
+
+def _columns(places: set[Any]) -> dict[str, list[Any]]:
+    return {
+        "tenants": [tenant for tenant, _ in places],
+        "buckets": [bucket for _, bucket in places],
+    }
