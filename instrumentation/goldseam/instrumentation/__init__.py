@@ -12,7 +12,12 @@ with context(tenant_id="acme", module="invoices"):
 ```
 """
 
-from goldseam.instrumentation._context import BaggageSpanProcessor, CallContext, context
+from goldseam.instrumentation._context import (
+    BaggageSpanProcessor,
+    CallContext,
+    annotate,
+    context,
+)
 from goldseam.instrumentation._instrumentor import (
     GoldseamInstrumentor,
     instrument,
@@ -25,6 +30,7 @@ __all__ = [
     "CallContext",
     "GoldseamInstrumentor",
     "SettingsError",
+    "annotate",
     "context",
     "instrument",
     "uninstrument",

@@ -1,6 +1,7 @@
 """Who makes a call: tenant, module, user, task and the caller's own request id.
 
-`context` is part of the door; `call_attributes` is what `_invocation` asks at the start of a call.
+`context` and `annotate` are part of the door; `call_attributes` is what `_invocation` asks at the
+start of a call.
 Values set by `context` win over OpenTelemetry baggage, inner contexts over outer ones. Contexts
 follow the task or thread that opened them, as `contextvars` do.
 
@@ -15,12 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from opentelemetry import baggage
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor
+from opentelemetry.util.types import AttributeValue
 
 from goldseam.instrumentation._guard import fenced
 from goldseam.semconv import attributes as names
@@ -31,6 +33,9 @@ _R = TypeVar("_R")
 MAX_VALUE_CHARS: Final = 128
 """What the columns of the request table hold."""
 
+MAX_FEEDBACK_CHARS: Final = 2_000
+"""What the column `user_feedback` holds."""
+
 BAGGAGE_KEYS: Final = (names.TENANT_ID, names.MODULE, names.USER_ID, names.TASK)
 """Baggage comes from other services, so only these keys are read."""
 
@@ -40,10 +45,18 @@ SHARED_KEYS: Final = (names.TENANT_ID, names.MODULE)
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+class Annotated(Protocol):
+    """A call that `annotate` can say something about."""
+
+    def annotate(self, facts: Mapping[str, AttributeValue]) -> bool:
+        """Put facts on the call, ended or not; tell whether anybody will see them."""
+
+
+@dataclass(slots=True)
 class _Frame:
     attributes: Mapping[str, str]
     outer: "_Frame | None"
+    call: Annotated | None = None
 
 
 _current: ContextVar[_Frame | None] = ContextVar("goldseam_call_context", default=None)
@@ -126,6 +139,44 @@ def context(
     )
 
 
+def annotate(*, confidence: float | None = None, user_feedback: str | None = None) -> bool:
+    """Say what an answer was worth, about the last call made inside the current `context`.
+
+    Works while a stream is read and after the call has ended, until the `context` is left. Once the
+    call has ended, what was said first stays.
+
+    Args:
+        confidence: How sure the answer is, 0 to 1.
+        user_feedback: What its reader said of it; cut at 2000 characters.
+
+    Returns:
+        Whether there was a call that is recorded.
+
+    Raises:
+        ValueError: `confidence` is not between 0 and 1, or nothing is said.
+    """
+    if confidence is None and user_feedback is None:
+        raise ValueError("annotate() needs confidence= or user_feedback=")
+    facts: dict[str, AttributeValue] = {}
+    if confidence is not None:
+        if not 0 <= confidence <= 1:
+            raise ValueError(f"confidence={confidence!r} is not between 0 and 1")
+        facts[names.CONFIDENCE_SCORE] = float(confidence)
+    if user_feedback is not None:
+        facts[names.USER_FEEDBACK] = bounded_text(user_feedback, MAX_FEEDBACK_CHARS)
+    frame = _current.get()
+    call = frame.call if frame is not None else None
+    return call is not None and call.annotate(facts)
+
+
+def note_call(call: Annotated) -> None:
+    """Remember a call for `annotate`, in every context around it."""
+    frame = _current.get()
+    while frame is not None:
+        frame.call = call
+        frame = frame.outer
+
+
 def call_attributes(otel_context: Context) -> Mapping[str, str]:
     """Return the span attributes that describe who makes a call now."""
     frame = _current.get()
@@ -152,9 +203,9 @@ def without_own_entries(header: str) -> str:
     return ",".join(each for each in entries if each and not each.startswith("goldseam."))
 
 
-def bounded_text(value: object) -> str:
+def bounded_text(value: object, max_chars: int = MAX_VALUE_CHARS) -> str:
     """Return a value as a text that columns hold and exporters can encode."""
-    text = str(value)[:MAX_VALUE_CHARS]
+    text = str(value)[:max_chars]
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 

@@ -18,7 +18,12 @@ from opentelemetry.util.types import AttributeValue
 from goldseam.errors import ErrorCode
 from goldseam.instrumentation import _fault, _names
 from goldseam.instrumentation._attempts import Attempts, Sent
-from goldseam.instrumentation._context import SHARED_KEYS, call_attributes, without_own_baggage
+from goldseam.instrumentation._context import (
+    SHARED_KEYS,
+    call_attributes,
+    note_call,
+    without_own_baggage,
+)
 from goldseam.instrumentation._endpoint import Endpoint
 from goldseam.instrumentation._fault import Fault
 from goldseam.instrumentation._formats import Answer, Body, Format, name_of
@@ -111,6 +116,7 @@ class Invocation:
         "_body",
         "_ended",
         "_secrets",
+        "_status",
         "attempts",
         "chunk_gap_s",
         "context",
@@ -154,6 +160,7 @@ class Invocation:
         self._body = body
         self._secrets = secrets
         self._ended = False
+        self._status = "success"
         self.chunk_gap_s: float | None = None
         self.model = name_of(body.get("model"))
         outer = get_current()
@@ -174,6 +181,7 @@ class Invocation:
         if telemetry.content is not None and self.recording:
             self._at_end.update(telemetry.content.asked(format_, body))
             self.reading = telemetry.content.reading(format_)
+        note_call(self)
         telemetry.instruments.active.change(endpoint.family, format_.operation, 1)
 
     def stop(self, response: Any, *, retries: int | None = None) -> None:
@@ -258,6 +266,30 @@ class Invocation:
         context = self.span.get_span_context()
         return str(log_id(self.started_ns, context.trace_id, context.span_id))
 
+    def annotate(self, facts: Mapping[str, AttributeValue]) -> bool:
+        """Put facts on the span, or on a small one of their own once this one has ended."""
+        if not self.recording:
+            return False
+        if self._ended:
+            self._annotate_ended(facts)
+        else:
+            self.span.set_attributes(facts)
+        return True
+
+    @fenced
+    def _annotate_ended(self, facts: Mapping[str, AttributeValue]) -> None:
+        """Start and end where the request started: the collector makes the row's key of it."""
+        attributes: dict[str, AttributeValue] = {
+            names.SPAN_TYPE: SpanType.ANNOTATION.value,
+            names.LOG_ID: self.log_id(),
+            names.REQUEST_STATUS: self._status,
+            **self.shared_attributes,
+            **facts,
+        }
+        self.telemetry.tracer.start_span(
+            "annotate", self.context, SpanKind.INTERNAL, attributes, start_time=self.started_ns
+        ).end(self.started_ns)
+
     def count_attempt(
         self, provider: str, model: str | None, fault: Fault | Sent | None, *, count: int = 1
     ) -> None:
@@ -316,6 +348,8 @@ class Invocation:
         if self._ended:
             return
         self._ended = True
+        if fault is not None:
+            self._status = "cancelled" if fault.code is ErrorCode.CANCELLED else "error"
         active = self.telemetry.instruments.active
         active.change(self.endpoint.family, self.format.operation, -1)
         self._note_retries(self.attempts.count - 1 if self.attempts.count else None)

@@ -1,7 +1,8 @@
 """Attribute names of Goldseam's spans, each with its value type and the spans that carry it.
 
 "request" is the span of one call that the application made; "attempt" one request sent to a
-provider; "step" one recovery action; "pending" announces a request that has started.
+provider; "step" one recovery action; "pending" announces a request that has started;
+"annotation" says what the application thought of an answer after the request had ended.
 """
 
 from enum import StrEnum
@@ -15,6 +16,7 @@ class SpanType(StrEnum):
     ATTEMPT = "attempt"
     RECOVERY_STEP = "recovery_step"
     PENDING = "pending"
+    ANNOTATION = "annotation"
 
 
 class RecoveryOutcome(StrEnum):
@@ -33,7 +35,8 @@ SPAN_TYPE: Final = "goldseam.span.type"
 """string, all spans: one of `SpanType`."""
 
 LOG_ID: Final = "goldseam.log.id"
-"""string, request, step, pending: the UUID of the request's row, see `goldseam.semconv.log_id`."""
+"""string, request, step, pending, annotation: the UUID of the request's row, see
+`goldseam.semconv.log_id`."""
 
 REQUEST_ID: Final = "goldseam.request.id"
 """string, request, pending: the caller's own correlation id."""
@@ -141,10 +144,13 @@ CACHE_HIT: Final = "goldseam.cache.hit"
 """bool, request, step."""
 
 CONFIDENCE_SCORE: Final = "goldseam.confidence.score"
-"""double, request: 0 to 1."""
+"""double, request, annotation: 0 to 1."""
 
 USER_FEEDBACK: Final = "goldseam.user.feedback"
-"""string, request."""
+"""string, request, annotation."""
+
+REQUEST_STATUS: Final = "goldseam.request.status"
+"""string, annotation: how its request ended: `success`, `error` or `cancelled`."""
 
 PENDING_PARENT_ID: Final = "goldseam.pending.parent_id"
 """string, pending: the real span's parent, 16 hex digits, all zero for a root."""

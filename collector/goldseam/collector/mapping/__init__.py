@@ -17,7 +17,12 @@ from typing import Final, TypeAlias
 from uuid import UUID
 
 from goldseam.collector.mapping.recovery import step_record
-from goldseam.collector.mapping.request import final_record, parent_of, pending_record
+from goldseam.collector.mapping.request import (
+    annotation_record,
+    final_record,
+    parent_of,
+    pending_record,
+)
 from goldseam.collector.mapping.verdict import Verdict, verdict
 from goldseam.collector.spans import Span
 from goldseam.storage.records import Batch
@@ -50,7 +55,8 @@ class Mapped:
 
     Attributes:
         batch: The rows.
-        counts: Spans by result: `request`, `recovery`, `pending`, `ignored`, `rejected`.
+        counts: Spans by result: `request`, `recovery`, `pending`, `enriched`, `ignored`,
+            `rejected`.
         rejected: One reason for each refused span: `bad_id`, `bad_time`, `internal_fault`.
         flaws: Values that did not fit, by kind: `bad_value`, `cut`, `metadata_cut`.
     """
@@ -72,6 +78,10 @@ def map_spans(spans: Sequence[Span]) -> Mapped:
     for span in sorted_spans[Verdict.PENDING]:
         with _fence(mapped):
             _add_pending(span, rows, mapped)
+    for span in sorted_spans[Verdict.ANNOTATION]:
+        with _fence(mapped):
+            mapped.batch.requests.append(annotation_record(span, mapped.flaws))
+            mapped.counts[Verdict.ANNOTATION] += 1
     steps_so_far: Counter[_SpanKey] = Counter()
     for span in sorted(sorted_spans[Verdict.STEP], key=lambda span: span.start_ns):
         with _fence(mapped):
@@ -101,7 +111,8 @@ def _has_ids(span: Span, kind: Verdict) -> bool:
     valid_trace = (
         len(digits) == _TRACE_ID_DIGITS and _HEX_DIGITS.issuperset(digits) and digits.strip("0")
     )
-    named = span.parent_span_id if kind == Verdict.PENDING else span.span_id
+    names_another = kind in {Verdict.PENDING, Verdict.ANNOTATION}
+    named = span.parent_span_id if names_another else span.span_id
     return bool(valid_trace and parent_of(span.span_id) and parent_of(named))
 
 

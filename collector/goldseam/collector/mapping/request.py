@@ -2,7 +2,7 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from goldseam.collector.dialects import recognise
@@ -14,6 +14,7 @@ from goldseam.collector.mapping.reading import BAD_VALUE, Reading
 from goldseam.collector.mapping.verdict import operation_of
 from goldseam.collector.spans import Span
 from goldseam.semconv import log_id
+from goldseam.semconv.attributes import REQUEST_STATUS
 from goldseam.storage.records import DEFAULT_TENANT, PatternRecord, RequestRecord
 
 MAX_ID: Final = 128
@@ -88,6 +89,33 @@ def pending_record(span: Span, flaws: Counter[str]) -> RequestRecord:
         provider_used=shared["provider_requested"],
         is_stream=bool(reading.flag("is_stream")),
     )
+
+
+def annotation_record(span: Span, flaws: Counter[str]) -> RequestRecord:
+    """Return what the application said of a request after it had ended.
+
+    A second copy of the request's row with the same status and no duration, so that it fills what
+    the row does not know and changes nothing else, whichever of the two comes first.
+    """
+    reading = Reading(span, flaws)
+    shared = _known_at_start(reading, span_id=span.parent_span_id, parent_id="")
+    return RequestRecord(
+        **shared,
+        status=_told_status(span),
+        provider_used=shared["provider_requested"],
+        confidence_score=_share(reading),
+        user_feedback=reading.text("user_feedback", limit=MAX_FEEDBACK),
+    )
+
+
+def _told_status(span: Span) -> Literal["success", "error", "cancelled"]:
+    match span.attributes.get(REQUEST_STATUS):
+        case "error":
+            return "error"
+        case "cancelled":
+            return "cancelled"
+        case _:
+            return "success"
 
 
 def row_id(span: Span, span_id: str) -> UUID:

@@ -17,8 +17,16 @@ class Verdict(StrEnum):
     REQUEST = "request"
     STEP = "recovery"
     PENDING = "pending"
+    ANNOTATION = "enriched"
     IGNORED = "ignored"
 
+
+_OWN: Final[dict[str, Verdict]] = {
+    SpanType.REQUEST: Verdict.REQUEST,
+    SpanType.RECOVERY_STEP: Verdict.STEP,
+    SpanType.ANNOTATION: Verdict.ANNOTATION,
+}
+"""Spans of Goldseam's that say what they are."""
 
 _OPERATIONS: Final = {
     alias: operation
@@ -64,10 +72,8 @@ def verdict(span: Span, parent: Span | None = None) -> Verdict:
         parent: Its parent, if it came in the same OTLP request.
     """
     span_type = text(span, SPAN_TYPE)
-    if span_type == SpanType.REQUEST:
-        return Verdict.REQUEST
-    if span_type == SpanType.RECOVERY_STEP:
-        return Verdict.STEP
+    if span_type in _OWN:
+        return _OWN[span_type]
     if span_type == SpanType.PENDING:
         return Verdict.PENDING if _describes_request(span, parent) else Verdict.IGNORED
     if span_type:
