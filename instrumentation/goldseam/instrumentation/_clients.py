@@ -7,6 +7,7 @@ and go with it.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -40,6 +41,7 @@ class Clients:
     """The clients of one `instrument()`."""
 
     def __init__(self) -> None:
+        self._process = os.getpid()
         self._sync: dict[_Key, Any] = {}
         self._by_loop: WeakKeyDictionary[Any, dict[_Key, Any]] = WeakKeyDictionary()
 
@@ -50,6 +52,8 @@ class Clients:
             provider: Whom it asks.
             asking: The application's client; ours is of the same SDK.
         """
+        if self._process != os.getpid():  # the connections of a forked process are its parent's
+            self._process, self._sync = os.getpid(), {}
         sdk = sdk_of(asking)
         return _kept(self._sync, sdk, sdk.client, provider)
 

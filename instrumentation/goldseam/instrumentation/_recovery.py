@@ -206,17 +206,25 @@ class Mender:
         }
 
     def _send(self, step: Step) -> Any:
-        response = self._call(step, self._clients.sync_client)
+        response = self._sender(step, self._clients.sync_client)()
         self._note_answer(response)
         return response
 
     async def _asend(self, step: Step) -> Any:
-        response = await self._call(step, self._clients.async_client)
+        response = await self._sender(step, self._clients.async_client)()
         self._note_answer(response)
         return response
 
-    def _call(self, step: Step, client_of: Callable[[Any, Any], Any]) -> Any:
+    def _sender(self, step: Step, client_of: Callable[[Any, Any], Any]) -> Callable[[], Any]:
+        """Return what sends the request of a step; a fault of ours fails the step."""
         self.attempts += 1
+        try:
+            return self._prepared(step, client_of)
+        except Exception as fault:
+            report("Mender", fault)
+            raise
+
+    def _prepared(self, step: Step, client_of: Callable[[Any, Any], Any]) -> Callable[[], Any]:
         target, timeout_s, body = step.target, step.timeout_s, step.body
         model = target.model if self._is_other_model(target) else None
         if target.provider == self._asked.provider:

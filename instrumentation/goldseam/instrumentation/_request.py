@@ -7,6 +7,7 @@ into the options it is given, so each sending gets a copy.
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -91,8 +92,8 @@ class SentRequest:
         model: str | None,
         timeout_s: float | None,
         body: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Send once more to the same provider.
+    ) -> Callable[[], Any]:
+        """Return what sends once more to the same provider.
 
         Args:
             model: Another model to ask; None asks the same.
@@ -100,7 +101,7 @@ class SentRequest:
             body: The JSON body to send; None sends the application's.
         """
         args, kwargs = self._arguments(self._with_model(self._copy(timeout_s, body), model))
-        return self._wrapped(*args, **kwargs)
+        return partial(self._wrapped, *args, **kwargs)
 
     def elsewhere(
         self,
@@ -110,8 +111,8 @@ class SentRequest:
         model: str | None,
         timeout_s: float | None,
         body: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Send once more, to another provider.
+    ) -> Callable[[], Any]:
+        """Return what sends once more, to another provider.
 
         Args:
             client: The SDK client of that provider.
@@ -130,7 +131,7 @@ class SentRequest:
                 if name.lower() in _KEPT_HEADERS
             }
         args, kwargs = self._arguments(options)
-        return client.request(*args, **kwargs)
+        return partial(client.request, *args, **kwargs)
 
     def private_texts(self) -> Iterator[str]:
         """Yield what no message may repeat although it stands outside the body."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from goldseam.instrumentation._clients import OWN_CLIENT, Clients
@@ -21,6 +22,7 @@ from goldseam.instrumentation._endpoint import Endpoints
 from goldseam.instrumentation._formats import Body, Format, format_of, other_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._invocation import Invocation, Telemetry
+from goldseam.instrumentation._others import is_told_by_others
 from goldseam.instrumentation._raw import follow_raw, is_raw
 from goldseam.instrumentation._recovery import Mender, NotMended
 from goldseam.instrumentation._request import SentRequest, options_of
@@ -73,6 +75,9 @@ class ChokePoint:
                 response = mender.mend()
             except NotMended:
                 call.failed(error)
+            except Exception as fault:  # noqa: BLE001 - ours; the application gets its own error
+                report("Mender", fault)
+                call.failed(error)
             except BaseException as interruption:
                 call.interrupted(mender, interruption)
                 raise
@@ -105,6 +110,9 @@ class ChokePoint:
             try:
                 response = await mender.amend()
             except NotMended:
+                call.failed(error)
+            except Exception as fault:  # noqa: BLE001 - ours; the application gets its own error
+                report("Mender", fault)
                 call.failed(error)
             except BaseException as interruption:
                 call.interrupted(mender, interruption)
@@ -163,7 +171,13 @@ class ChokePoint:
         return self._recovery_by_api.get(format_.api) or self._recovery_by_api[""]
 
     def _watches(self, client: Any) -> bool:
-        return self.is_active and is_instrumentation_enabled() and not hasattr(client, OWN_CLIENT)
+        """Tell whether a call is ours to watch; one that is told by others only to mend it."""
+        return (
+            self.is_active
+            and is_instrumentation_enabled()
+            and not hasattr(client, OWN_CLIENT)
+            and (self._recovery.mode != "off" or not is_told_by_others(get_current()))
+        )
 
 
 class _Call:

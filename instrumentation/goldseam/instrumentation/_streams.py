@@ -213,7 +213,11 @@ _collected: Final[deque[Callable[[], None]]] = deque()
 _LOCKING_MODULES: Final = ("opentelemetry", "threading", "queue", "logging", "goldseam")
 """Modules that hold locks which ending a span may need."""
 
+_FRAMES_OF_OURS: Final = 3
+"""`_is_inside_telemetry`, `_end_collected`, and the fence around it."""
 
+
+@fenced
 def _end_collected(ended: Callable[[], None]) -> None:
     if _is_inside_telemetry():
         _collected.append(ended)
@@ -226,7 +230,7 @@ def _is_inside_telemetry() -> bool:
 
     The collector runs between any two instructions, also inside a metric reader's lock.
     """
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - cheaper than `inspect`, which reads source files
+    frame: FrameType | None = sys._getframe(_FRAMES_OF_OURS)  # noqa: SLF001 - cheaper than `inspect`, which reads source files
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if module in _LOCKING_MODULES:
@@ -235,6 +239,7 @@ def _is_inside_telemetry() -> bool:
     return False
 
 
+@fenced
 def _is_running(generator: weakref.ref[Any] | None) -> bool:
     running = generator() if generator is not None else None
     return bool(getattr(running, "gi_running", False) or getattr(running, "ag_running", False))

@@ -12,12 +12,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from opentelemetry.context import Context, get_current, get_value
+from opentelemetry.context import Context, get_current
 from opentelemetry.instrumentation.utils import (
     is_http_instrumentation_enabled,
     is_instrumentation_enabled,
 )
-from opentelemetry.trace import get_current_span
 
 from goldseam.instrumentation._attempts import Attempts, attempts_in
 from goldseam.instrumentation._context import without_own_entries
@@ -27,24 +26,11 @@ from goldseam.instrumentation._formats import Body
 from goldseam.instrumentation._formats._paths import WirePath, is_request, wire_path
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._invocation import Invocation, Telemetry
-from goldseam.instrumentation._names import OPERATION_NAME
+from goldseam.instrumentation._others import is_told_by_others
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected
 from goldseam.instrumentation._wire_answer import AnswerEnd, follow_stream
 from goldseam.instrumentation._wire_body import MAX_BODY_BYTES
-
-_OTHERS_KEYS: Final = (
-    "opentelemetry.genai.client.inference.context",
-    "opentelemetry.genai.client.embedding.context",
-)
-"""Set by instrumentations on `opentelemetry-util-genai` while a call of theirs is at work."""
-
-_OTHERS_MARKS: Final = (
-    (OPERATION_NAME, frozenset({"chat", "text_completion", "generate_content", "embeddings"})),
-    ("openinference.span.kind", frozenset({"LLM", "EMBEDDING"})),
-    ("llm.request.type", frozenset({"chat", "completion", "embedding"})),
-)
-"""What marks a span that stands for one call; agents and chains have calls below them."""
 
 _ORDINARY_HEADERS: Final = frozenset(
     {"accept", "accept-encoding", "connection", "content-length", "content-type", "host",
@@ -97,7 +83,7 @@ class Wire:
             _clean_baggage(request)
             return attempts
         path = wire_path(target)
-        if path is None or _is_told_by_others(context):
+        if path is None or _is_unwanted(context):
             return None
         return self._begin(request, path)
 
@@ -172,14 +158,13 @@ class _WireCall:
         self._invocation.stop_with(None)
 
 
-def _is_told_by_others(context: Context) -> bool:
+def _is_unwanted(context: Context) -> bool:
     """Tell whether somebody else makes the span of this call, or wants none."""
-    if not is_instrumentation_enabled() or not is_http_instrumentation_enabled():
-        return True
-    if any(get_value(key, context) is not None for key in _OTHERS_KEYS):
-        return True
-    known = getattr(get_current_span(context), "attributes", None) or {}
-    return any(known.get(name) in values for name, values in _OTHERS_MARKS)
+    return (
+        not is_instrumentation_enabled()
+        or not is_http_instrumentation_enabled()
+        or is_told_by_others(context)
+    )
 
 
 def _body_of(request: Any, path: WirePath) -> Body:

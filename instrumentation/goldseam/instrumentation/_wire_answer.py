@@ -49,8 +49,12 @@ class AnswerEnd:
                 if self._first_chunk_s is None:
                     self._first_chunk_s = self._last_s - self._invocation.started_s
             self._reader.add(part)
+            is_over = self._reader.is_over
         except Exception as error:  # noqa: BLE001 - strange bytes are the caller's to judge
             report("AnswerEnd.part", error)
+            return
+        if is_over:  # some clients read no further, and neither close nor drop the response
+            self.finished()
 
     @fenced
     def finished(self) -> None:

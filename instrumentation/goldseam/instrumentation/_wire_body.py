@@ -22,6 +22,8 @@ EVENT_STREAM: Final = "text/event-stream"
 JSON_LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 _DONE: Final = b"[DONE]"
+"""Last event of an answer in OpenAI's format; Anthropic's last one has the type `message_stop`."""
+
 _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 
 
@@ -35,6 +37,10 @@ class BodyReader(Protocol):
     @property
     def is_stream(self) -> bool:
         """Whether the answer comes piece by piece."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last event was there, so that nothing has to follow."""
 
     def add(self, part: bytes) -> None:
         """Take the next bytes, as they came over the wire."""
@@ -68,6 +74,7 @@ class WholeReader:
     """One JSON value: an object, or a list of the objects that a stream would bring."""
 
     is_stream: Final = False
+    is_over: Final = False
 
     def __init__(self, format_: Format, decode: "_Decode") -> None:
         self.answer: Answer | None = None
@@ -122,6 +129,7 @@ class StreamReader:
         self._lines = lines
         self._tally = format_.tally()
         self._error: Mapping[str, Any] | None = None
+        self.is_over = False
 
     @property
     def answer(self) -> Answer | None:
@@ -150,6 +158,7 @@ class StreamReader:
 
     def _event(self, text: bytes) -> None:
         if text == _DONE:
+            self.is_over = True
             return
         try:
             event = json.loads(text)
@@ -157,6 +166,7 @@ class StreamReader:
             return
         if not isinstance(event, dict):
             return
+        self.is_over = event.get("type") == "message_stop"
         error = event.get("error")
         if error:
             self._error = error if isinstance(error, dict) else {"message": str(error)}

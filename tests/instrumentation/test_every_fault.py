@@ -1,0 +1,257 @@
+"""Each function of the instrumentation is made to fail in turn; the caller must not notice.
+
+The functions are found in the modules, not listed, so that a new one is tried without a change
+here. `scenarios` run through all of them; which scenarios reach a function is found by running each
+once. What a function stands outside of the fence for is said in `OUTSIDE`.
+"""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+import sys
+import time
+from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from types import CodeType, FrameType, FunctionType
+from typing import Any, Final
+
+import pytest
+from tests.instrumentation.conftest import Recorder, mending
+from tests.instrumentation.scenarios import SCENARIOS, Asking
+
+import goldseam.instrumentation
+from goldseam.instrumentation import GoldseamInstrumentor, _guard
+from goldseam.recovery import hooks
+from goldseam.recovery.testing import Reply, ScriptedProvider, chat
+
+OUTSIDE: Final = {
+    "_guard": "the fence itself",
+    **dict.fromkeys(
+        ("_instrumentor", "_patch", "_settings", "_instruments", "_sdks.Sdk.base_module",
+         "_sdk.ChokePoint.__init__", "_sdk.ChokePoint.close", "_wire.Wire.__init__",
+         "_endpoint.Endpoints.__init__", "_clients.Clients.__init__", "_clients.Clients.close",
+         "_clients.Clients.aclose", "_pending", "_pending_send"),
+        "runs when the application switches Goldseam on or off, or beside its calls",
+    ),
+    **dict.fromkeys(("_context.context", "_context.CallContext", "_context._text"),
+                    "called by the application itself, which sees its own mistakes"),
+    **dict.fromkeys(
+        ("_sdk.ChokePoint.request", "_sdk.ChokePoint.async_request", "_sdk._Call.current",
+         "_current.Current", "_wire.Wire.send", "_wire.Wire.async_send", "_wire._WireCall.send",
+         "_wire._WireCall.asend", "_attempts.Attempts.send", "_attempts.Attempts.asend",
+         "_streams._Followed", "_streams._AsyncFollowed", "_wire_answer._Followed",
+         "_wire_answer._AsyncFollowed", "_recovery.Mender._send", "_recovery.Mender._asend",
+         "_recovery._KeptException"),
+        "stands around what the application waits for: the call, the next chunk, the close",
+    ),
+    **dict.fromkeys(
+        ("_sdk._Call.answered", "_wire._WireCall._answered", "_recovery.Mender._sender", "_streams.StreamEnd.chunk",
+         "_wire_answer.AnswerEnd.part"),
+        "holds a fence of its own, and nothing that can fail beside it",
+    ),
+    "_formats._other.OtherFormat.__init__": "made once per path and kept",
+}  # fmt: skip
+"""Modules, classes and functions that are not made to fail, and why."""
+
+UNREACHED: Final[frozenset[str]] = frozenset()
+
+Place = tuple[str, FunctionType]
+
+
+def _functions() -> Iterator[Place]:
+    """Yield every function of the package with its place, methods and properties included."""
+    package = goldseam.instrumentation
+    for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(info.name)
+        short = info.name.removeprefix(f"{package.__name__}.")
+        for value in vars(module).values():
+            if inspect.isclass(value) and value.__module__ == module.__name__:
+                for member in vars(value).values():
+                    yield from _own(f"{short}.{value.__qualname__}", module, member)
+            else:
+                yield from _own(short, module, value)
+
+
+def _own(owner: str, module: Any, value: Any) -> Iterator[Place]:
+    value = getattr(value, "fget", None) or getattr(value, "__func__", value)
+    value = inspect.unwrap(value) if callable(value) else value
+    if isinstance(value, FunctionType) and value.__code__.co_filename == module.__file__:
+        yield f"{owner}.{value.__name__}", value
+
+
+def _is_outside(place: str) -> bool:
+    return any(place == each or place.startswith(f"{each}.") for each in OUTSIDE)
+
+
+PLACES: Final = {place: f for place, f in _functions() if not _is_outside(place)}
+
+
+class OurFaultError(Exception):
+    """Stands for a bug of Goldseam."""
+
+
+def _fail(*_args: Any, **_kwargs: Any) -> Any:
+    from tests.instrumentation.test_every_fault import OurFaultError  # noqa: PLC0415 - only the code is used, in modules that lack the name
+
+    raise OurFaultError
+
+
+def _failing(function: FunctionType) -> CodeType:
+    """Return code that fails and fits in the place of the function's own."""
+    free = function.__code__.co_freevars
+    return _fail.__code__.replace(co_freevars=free, co_name=function.__name__)
+
+
+@contextmanager
+def _broken(function: FunctionType) -> Iterator[None]:
+    """Make a function fail, whoever holds it and under whatever name."""
+    code = function.__code__
+    function.__code__ = _failing(function)
+    try:
+        yield
+    finally:
+        function.__code__ = code
+
+
+class _Stage:
+    """Two providers, for all runs of this file."""
+
+    def __init__(self, provider: ScriptedProvider, backup: ScriptedProvider) -> None:
+        self._provider, self._backup = provider, backup
+
+    def play(
+        self, name: str, *, is_async: bool, broken: FunctionType | None = None, bare: bool = False
+    ) -> tuple[Any, int]:
+        """Return what the caller sees in a scenario, and how often the provider is asked."""
+        scenario = SCENARIOS[name]
+        _answer(self._provider, scenario.replies)
+        _answer(self._backup, scenario.backup)
+        before = self._provider.count
+        asking = Asking(self._provider, self._backup, is_async=is_async)
+        with (
+            nullcontext() if bare else self._instrumented(scenario.mode),
+            nullcontext() if broken is None else _broken(broken),
+        ):
+            seen = asyncio.run(_finished(scenario.run(asking)))
+        return seen, self._provider.count - before
+
+    @contextmanager
+    def _instrumented(self, mode: str) -> Iterator[None]:
+        recorder, instrumentor = Recorder(), GoldseamInstrumentor()
+        instrumentor.instrument(
+            tracer_provider=recorder.tracer_provider,
+            meter_provider=recorder.meter_provider,
+            recovery=mending(self._provider, self._backup, mode=mode),
+        )
+        try:
+            yield
+        finally:
+            instrumentor.uninstrument()
+
+
+async def _finished(run: Awaitable[Any]) -> Any:
+    """Return what a scenario gives, after Goldseam's own connections of this loop are closed."""
+    choke_point: Any = GoldseamInstrumentor()._choke_point
+    try:
+        return await run
+    finally:
+        if choke_point is not None:
+            await choke_point.clients.aclose()
+
+
+def _answer(provider: ScriptedProvider, replies: Iterable[Reply]) -> None:
+    left = iter(replies)
+    provider.respond = lambda _request: next(left, chat("usual"))
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[_Stage]:
+    """Providers for the whole file."""
+    with ScriptedProvider() as provider, ScriptedProvider() as backup:
+        yield _Stage(provider, backup)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One scenario, run without faults."""
+
+    name: str
+    is_async: bool
+    bare: tuple[Any, int]
+    watched: tuple[Any, int]
+    reached: AbstractSet[CodeType]
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def all_seen(stage: _Stage) -> list[Seen]:
+    """Every scenario, run with and without Goldseam, the quick ones first."""
+    seen = [_seen(stage, name, is_async) for name in SCENARIOS for is_async in (False, True)]
+    return sorted(seen, key=lambda each: each.seconds)
+
+
+def _seen(stage: _Stage, name: str, is_async: bool) -> Seen:  # noqa: FBT001 - one of two kinds
+    reached: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call":
+            reached.add(frame.f_code)
+
+    start_s = time.perf_counter()
+    bare = stage.play(name, is_async=is_async, bare=True)
+    seconds = time.perf_counter() - start_s
+    sys.setprofile(note)
+    try:
+        watched = stage.play(name, is_async=is_async)
+    finally:
+        sys.setprofile(None)
+    return Seen(name, is_async, bare, watched, reached, seconds)
+
+
+def test_scenarios_reach_every_function(all_seen: list[Seen]) -> None:
+    """No function is left out but those that are named here with the test that tries them."""
+    reached: set[CodeType] = set().union(*(each.reached for each in all_seen))
+
+    assert {place for place, f in PLACES.items() if f.__code__ not in reached} == UNREACHED
+
+
+def test_watched_calls_are_the_same(all_seen: list[Seen]) -> None:
+    """Without a fault and without recovery the caller sees what a bare client gives."""
+    for each in all_seen:
+        if SCENARIOS[each.name].mode != "on":
+            assert each.watched == each.bare, each.name
+
+
+@pytest.mark.usefixtures("faults_expected")
+@pytest.mark.parametrize("place", sorted(PLACES.keys() - UNREACHED))
+def test_fault_is_not_the_callers(
+    place: str, stage: _Stage, all_seen: list[Seen], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller sees the same as without Goldseam, and the log has one warning of the place."""
+    function = PLACES[place]
+    for is_async in (False, True):
+        reaching = [each for each in all_seen if function.__code__ in each.reached]
+        scenario = next((each for each in reaching if each.is_async is is_async), None)
+        if scenario is None:
+            continue
+        _guard._reported.clear()
+        hooks._logged.clear()
+        caplog.clear()
+
+        seen = stage.play(scenario.name, is_async=is_async, broken=function)
+
+        if SCENARIOS[scenario.name].mode == "on":
+            assert all(map(_is_decent, seen[0])), (scenario.name, seen)
+        else:
+            assert seen == scenario.bare, scenario.name
+        warnings = [record.getMessage() for record in caplog.records]
+        assert warnings, scenario.name
+        assert len(set(warnings)) == len(warnings), warnings
+
+
+def _is_decent(seen: Any) -> bool:
+    """Tell whether recovery left the caller with an answer or with the first error."""
+    return all("ChatCompletion" in kind or "The first." in text for kind, text in seen)
