@@ -78,6 +78,16 @@ def test_import_opens_no_socket_and_starts_no_thread(base_python: Path) -> None:
     assert seen["threads"] == 1
 
 
+def test_service_loads_what_it_needs_when_it_needs_it(base_python: Path) -> None:
+    """Importing `AIService` loads neither an SDK nor anything of the server side."""
+    program = "import sys, goldseam.instrumentation.service; print(*sys.modules)"
+    listed = subprocess.run(
+        [base_python, "-W", "error", "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not SERVER_SIDE & {name.partition(".")[0] for name in listed}
+    assert not [name for name in listed if name.startswith(("goldseam.collector", "goldseam.st"))]
+
+
 def test_commands_of_the_server_side_name_the_missing_extra(base_python: Path) -> None:
     """`goldseam up` on the base install says what to install; `run` names its own extra."""
     command = base_python.with_name("goldseam")

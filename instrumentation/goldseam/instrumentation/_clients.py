@@ -78,10 +78,22 @@ class Clients:
 
 def _kept(clients: dict[_Key, Any], sdk: Sdk, class_name: str, provider: Provider) -> Any:
     key = sdk.package, provider.name
-    return clients.get(key) or clients.setdefault(key, _make(sdk, class_name, provider))
+    known = clients.get(key)
+    if known is None:
+        known = new_client(sdk, class_name, provider)
+        setattr(known, OWN_CLIENT, True)
+        clients[key] = known
+    return known
 
 
-def _make(sdk: Sdk, class_name: str, provider: Provider) -> Any:
+def new_client(sdk: Sdk, class_name: str, provider: Provider) -> Any:
+    """Return a client that asks `provider`, repeats nothing, and has nothing of other providers.
+
+    Args:
+        sdk: The SDK; it has been imported.
+        class_name: Which of its clients.
+        provider: Whom it asks.
+    """
     client_class = getattr(sys.modules[sdk.package], class_name)
     client = client_class(
         api_key=provider.api_key() or NO_KEY,
@@ -92,5 +104,4 @@ def _make(sdk: Sdk, class_name: str, provider: Provider) -> Any:
     for name, nothing in _FROM_ENVIRONMENT.items():
         if hasattr(client, name):
             setattr(client, name, nothing)
-    setattr(client, OWN_CLIENT, True)
     return client

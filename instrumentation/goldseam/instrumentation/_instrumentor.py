@@ -6,6 +6,7 @@ and `uninstrument` are the same by hand. SDKs may be imported before or after, o
 
 import logging
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,6 +45,26 @@ _KNOWN: Final = _READ | {"tracer_provider", "meter_provider"}
 _log = logging.getLogger("goldseam.instrumentation")
 
 
+@dataclass(frozen=True, slots=True)
+class Instrumented:
+    """How the process is instrumented.
+
+    Attributes:
+        telemetry: Where calls are written to.
+        settings: What was set.
+        given_provider: The tracer provider that was given; None takes the global one.
+    """
+
+    telemetry: Telemetry
+    settings: _settings.Settings
+    given_provider: TracerProvider | None
+
+    @property
+    def tracer_provider(self) -> TracerProvider:
+        """Where spans go now; the global provider may be set later than `instrument()`."""
+        return self.given_provider or get_tracer_provider()
+
+
 class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package is untyped
     """Watches the AI calls of this process, and mends them if recovery is on."""
 
@@ -51,6 +72,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
     _wire: Wire | None = None
     _pending: Pending | None = None
     _baggage: BaggageSpanProcessor | None = None
+    _current: Instrumented | None = None
     _undo: dict[str, Callable[[], None]]
 
     def instrumentation_dependencies(self) -> Collection[str]:
@@ -69,6 +91,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
             settings.get("tracer_provider"), settings.get("meter_provider"), self._pending, read
         )
         self._baggage = baggage_onto_spans(settings.get("tracer_provider") or get_tracer_provider())
+        self._current = Instrumented(telemetry, read, settings.get("tracer_provider"))
         self._choke_point = _sdk.ChokePoint(telemetry, read)
         meter = get_meter(SCOPE, _version(), settings.get("meter_provider"), SCHEMA_URL)
         _instruments.watch_budgets(meter, self._choke_point.budgets)
@@ -83,6 +106,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         for undo in self._undo.values():
             undo()
         self._undo = {}
+        self._current = None
         if self._choke_point is not None:
             self._choke_point.close()
             self._choke_point = None
@@ -156,6 +180,11 @@ def instrument(
 def uninstrument() -> None:
     """Stop watching; the SDKs' own methods are back in their places."""
     GoldseamInstrumentor().uninstrument()
+
+
+def current() -> Instrumented | None:
+    """Return how this process is instrumented, None if it is not."""
+    return GoldseamInstrumentor()._current  # noqa: SLF001 - the instrumentor keeps our own state
 
 
 def _pending_to(settings: _settings.Settings) -> Pending | None:

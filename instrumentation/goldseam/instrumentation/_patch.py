@@ -3,6 +3,7 @@
 Called by `_instrumentor` when an SDK is there. What is taken out leaves the SDK's own functions.
 """
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,15 @@ def patch_http(module: Any, wire: Wire) -> Callable[[], None]:
             each()
 
     return unpatch
+
+
+def unwatched(client: Any) -> Callable[..., Any]:
+    """Return an SDK client's own `request`, below ours if the SDK is patched."""
+    method = inspect.getattr_static(type(client), "request")
+    if isinstance(method, _Watched):
+        method = method.__wrapped__
+    bound: Callable[..., Any] = method.__get__(client)
+    return bound
 
 
 def _put_over(owner: type, watch: Callable[..., Any]) -> Callable[[], None]:
