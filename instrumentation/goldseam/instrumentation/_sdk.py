@@ -41,13 +41,21 @@ _NO_RECOVERY: Final = RecoveryConfig(mode="off")
 
 
 class ChokePoint:
-    """Watches the requests of SDK clients; one per `instrument()`."""
+    """Watches the requests of SDK clients; one per `instrument()`.
 
-    def __init__(self, telemetry: Telemetry, settings: Settings) -> None:
+    Args:
+        telemetry: Where calls are written to.
+        settings: Providers and recovery.
+        vitals: How the providers do; None starts with healthy ones.
+    """
+
+    def __init__(
+        self, telemetry: Telemetry, settings: Settings, *, vitals: Vitals | None = None
+    ) -> None:
         self.clients = Clients()
         self.is_active = True
         self._telemetry = telemetry
-        self._vitals = Vitals(settings.recovery.providers)
+        self._vitals = vitals or Vitals(settings.recovery.providers)
         self._recovery = settings.recovery
         self._recovery_by_api = {
             api: settings.recovery.speaking(api)

@@ -17,14 +17,14 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import NoOpMeterProvider
 
-from goldseam.instrumentation import _instrumentor, _instruments
+from goldseam.instrumentation import _instrumentor, _instruments, _settings
 from goldseam.instrumentation._clients import new_client
 from goldseam.instrumentation._invocation import Telemetry
 from goldseam.instrumentation._patch import unwatched
 from goldseam.instrumentation._sdk import ChokePoint
 from goldseam.instrumentation._sdks import OPENAI
 from goldseam.instrumentation._settings import Settings, SettingsError
-from goldseam.recovery import Provider, RecoveryConfig, load_config
+from goldseam.recovery import Provider, RecoveryConfig, Vitals, load_config
 from goldseam.recovery.config import Mode, preset_config
 from goldseam.recovery.providers import Preset
 
@@ -164,7 +164,11 @@ class _Tracers:
         """Return where a watched call writes to."""
         if process is None:
             if self._alone is None:
-                self._alone = Telemetry(_tracer(None), _instruments.create(_NO_METER))
+                self._alone = Telemetry(
+                    _tracer(None),
+                    _instruments.create(_NO_METER),
+                    prompt_hash=_settings.read(recovery="off").prompt_hash,
+                )
             return self._alone
         of_process, provider = process.telemetry, process.tracer_provider
         known = self._beside.get(provider)
@@ -219,6 +223,19 @@ class _Clients:
             await line.aclose()
 
 
+class _KnownVitals:
+    """How the providers do, known beyond the event loop that learnt it."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Mapping[str, Provider], Vitals] | None = None
+
+    def of(self, providers: Mapping[str, Provider]) -> Vitals:
+        """Return the vitals of these providers; other settings start with healthy ones."""
+        if self._known is None or self._known[0] != providers:
+            self._known = providers, Vitals(providers)
+        return self._known[1]
+
+
 class _Line:
     """A client, and the choke point that its requests pass if they are watched."""
 
@@ -228,7 +245,11 @@ class _Line:
         self._choke_point: ChokePoint | None = None
         if watching.telemetry is not None:
             self._send = unwatched(self.client)
-            self._choke_point = ChokePoint(watching.telemetry, Settings(recovery=watching.config))
+            self._choke_point = ChokePoint(
+                watching.telemetry,
+                Settings(recovery=watching.config),
+                vitals=_vitals.of(watching.config.providers),
+            )
             self.client.request = functools.partial(self._request, self._choke_point)
 
     def _request(self, choke_point: ChokePoint, *args: Any, **kwargs: Any) -> Any:
@@ -242,3 +263,4 @@ class _Line:
 
 _tracers: Final = _Tracers()
 _clients: Final = _Clients()
+_vitals: Final = _KnownVitals()
