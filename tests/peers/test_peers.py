@@ -92,4 +92,38 @@ def test_langchain() -> None:
 
 def test_litellm() -> None:
     """LiteLLM's calls are one span each, through the openai SDK and through its own requests."""
-    assert _seen("litellm", "litellm_calls.py") == snapshot()
+    assert _seen("litellm", "litellm_calls.py") == snapshot(
+        {
+            "openai": ["answered", "instrumentation chat m UNSET 9"],
+            "openai stream": ["answered", "instrumentation chat m UNSET"],
+            "openai refusal": [
+                "BadRequestError",
+                "instrumentation chat m ERROR openai.BadRequestError",
+            ],
+            "openai async": ["answered", "instrumentation chat m UNSET 9"],
+            "openai async stream": ["answered", "instrumentation chat m UNSET"],
+            "openai async refusal": [
+                "BadRequestError",
+                "instrumentation chat m ERROR openai.BadRequestError",
+            ],
+            "hosted_vllm": ["answered", "instrumentation chat m UNSET 9"],
+            "hosted_vllm stream": ["answered", "instrumentation chat m UNSET"],
+            "hosted_vllm refusal": ["BadRequestError", "instrumentation chat m ERROR 400"],
+            "hosted_vllm async": ["answered", "instrumentation chat m UNSET 9"],
+            "hosted_vllm async stream": ["answered", "instrumentation chat m UNSET"],
+            "hosted_vllm async refusal": ["BadRequestError", "instrumentation chat m ERROR 400"],
+            "anthropic": ["answered", "instrumentation chat m UNSET 9"],
+            "anthropic stream": ["answered", "instrumentation chat m UNSET 9"],
+            "anthropic refusal": ["BadRequestError", "instrumentation chat m ERROR 400"],
+            "anthropic async": ["answered", "instrumentation chat m UNSET 9"],
+            "anthropic async stream": ["answered", "instrumentation chat m UNSET 9"],
+            "anthropic async refusal": ["BadRequestError", "instrumentation chat m ERROR 400"],
+            "ollama": ["answered", "instrumentation chat m UNSET 9"],
+            "ollama stream": ["answered", "instrumentation chat m UNSET 9"],
+            "ollama refusal": ["BadRequestError", "instrumentation chat m ERROR 400"],
+            "ollama async": ["answered", "instrumentation chat m UNSET 9"],
+            "ollama async stream": ["answered", "instrumentation chat m UNSET 9"],
+            "ollama async refusal": ["BadRequestError", "instrumentation chat m ERROR 400"],
+            "openai embeddings": ["answered", "instrumentation embeddings m UNSET 9"],
+        }
+    )
