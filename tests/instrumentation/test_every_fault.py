@@ -37,7 +37,9 @@ OUTSIDE: Final = {
          "_content._settings", "_content._redact.loaded", "_content._capture.Content.__init__"),
         "runs when the application switches Goldseam on or off, or beside its calls",
     ),
-    **dict.fromkeys(("_context.context", "_context.CallContext", "_context._text"),
+    **dict.fromkeys(("_context.context", "_context.CallContext", "_context._text",
+                     "_context.bounded_text", "_context.BaggageSpanProcessor",
+                     "_context.baggage_onto_spans"),
                     "called by the application itself, which sees its own mistakes"),
     **dict.fromkeys(
         ("_sdk.ChokePoint.request", "_sdk.ChokePoint.async_request", "_sdk._Call.current",
