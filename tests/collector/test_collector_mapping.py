@@ -179,7 +179,7 @@ def test_every_column_of_a_mended_request(recorder: Any) -> None:
     assert (pattern.tenant_id, pattern.error_pattern) == ("acme", record.error_pattern)
     assert pattern.provider == "openai"
     assert mapped.counts == {"request": 1}
-    assert mapped.flaws == {}
+    assert mapped.flaws == {"unpriced": 1}  # a local model has no price
 
 
 def test_the_key_is_a_function_of_the_span() -> None:
@@ -218,7 +218,9 @@ def test_the_start_of_the_span_is_kept_to_the_microsecond() -> None:
         ("ttfc_ms", {"gen_ai.response.time_to_first_chunk": 0.25}, 250.0),
         ("confidence_score", {"goldseam.confidence.score": 1.5}, None),
         ("cost_usd", {"gen_ai.usage.cost": 0.002}, 0.002),
-        ("cost_usd", {"gen_ai.usage.cost": 0, "gen_ai.usage.input_tokens": 5}, None),
+        ("cost_usd", {"gen_ai.usage.cost": 0, "gen_ai.usage.input_tokens": 5}, 1.25e-05),
+        ("cost_usd", {"gen_ai.usage.cost": 0, "gen_ai.usage.input_tokens": 5,
+         "gen_ai.request.model": "novel"}, None),
         ("cost_usd", {"gen_ai.usage.cost.amount": 1.0, "gen_ai.usage.cost.currency": "EUR"}, None),
         ("prompt_sha256", {"goldseam.prompt.sha256": "nonsense"}, None),
         ("http_status", {"http.response.status_code": 999}, None),

@@ -14,8 +14,18 @@ from goldseam.collector.mapping import map_spans
 from goldseam.collector.spans import Event, Span, Value, clean
 
 _KNOWN_NAMES = sorted(
-    {name.removeprefix("res:") for names in SOURCES.values() for name in names}
-    | {"goldseam.span.type", "logfire.span_type", "openinference.span.kind", "exception.message"}
+    {
+        (source.key or source.name).removeprefix("res:")
+        for sources in SOURCES.values()
+        for source in sources
+    }
+    | {
+        "goldseam.span.type",
+        "logfire.span_type",
+        "openinference.span.kind",
+        "exception.message",
+        "http.method",
+    }
 )
 _WORDS = st.sampled_from(
     ["request", "recovery_step", "pending", "chat", "LLM", "error", "19", "-1", "nan", "True",

@@ -37,10 +37,9 @@ REQUESTS = {
 
 IGNORED = {
     "nothing": span(),
-    "http": span(http__request__method="POST"),
     "goldseam-attempt": span(goldseam__span__type="attempt", gen_ai__operation__name="chat"),
     "goldseam-unknown-type": span(goldseam__span__type="novel", gen_ai__operation__name="chat"),
-    "logfire-log": span(logfire__span_type="log", gen_ai__operation__name="chat"),
+    "logfire-log": span(logfire__span_type="log"),
     "openinference-chain": span(openinference__span__kind="CHAIN", gen_ai__operation__name="chat"),
     "vercel-wrapper": span(ai__operationId="ai.generateText", gen_ai__operation__name="chat"),
     "agent-with-usage": span(
@@ -68,19 +67,15 @@ def test_any_other_span_is_ignored(case: str) -> None:
     assert verdict(IGNORED[case]) == Verdict.IGNORED
 
 
-def test_a_raw_litellm_span_repeats_its_parent() -> None:
-    """Below `litellm_request` the raw span tells of the same call."""
-    assert verdict(span("raw_gen_ai_request"), span("litellm_request")) == Verdict.IGNORED
-
-
 @pytest.mark.parametrize(
     ("mark", "expected"),
     [
         ({"goldseam__span__type": "pending"}, Verdict.PENDING),
         ({"logfire__span_type": "pending_span"}, Verdict.PENDING),
         ({"goldseam__span__type": "recovery_step"}, Verdict.STEP),
+        ({"logfire__span_type": "log"}, Verdict.TRAILER),
     ],
-    ids=["goldseam", "logfire", "step"],
+    ids=["goldseam", "logfire", "step", "trailer"],
 )
 def test_marks_decide_before_operations(mark: dict[str, Any], expected: Verdict) -> None:
     """Pending spans and recovery steps are told apart from the requests they belong to."""
@@ -115,3 +110,12 @@ def test_a_pending_span_of_no_request_is_ignored() -> None:
 def test_operations_have_one_name(attributes: dict[str, Any], expected: str | None) -> None:
     """What dialects call an operation is brought to one name."""
     assert operation_of(span(**attributes)) == expected
+
+
+@pytest.mark.parametrize("name", ["http__request__method", "http__method"])
+def test_a_plain_http_request_only_tells_of_another_span(name: str) -> None:
+    """HTTP clients' spans enrich; one that tells of a call to a provider is that call."""
+    method: dict[str, Any] = {name: "POST"}
+
+    assert verdict(span(**method)) == Verdict.HTTP
+    assert verdict(span(**method, gen_ai__operation__name="chat")) == Verdict.REQUEST

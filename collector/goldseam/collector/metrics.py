@@ -44,7 +44,8 @@ def create_metrics() -> Metrics:
         ),
         spans=Counter(
             "goldseam_collector_spans",
-            "Spans by what became of them: request, recovery, pending, ignored, rejected.",
+            "Spans by what became of them: request, recovery, pending, duplicate, enriched, "
+            "ignored, rejected.",
             ["result"],
             registry=registry,
         ),
@@ -56,7 +57,8 @@ def create_metrics() -> Metrics:
         ),
         flaws=Counter(
             "goldseam_collector_flaws",
-            "Values that did not fit their column, by kind: bad_value, cut, metadata_cut.",
+            "What did not fit, by kind: bad_value, cut, metadata_cut (values), "
+            "orphan_trailer (spans), unpriced (requests with tokens whose price is unknown).",
             ["kind"],
             registry=registry,
         ),

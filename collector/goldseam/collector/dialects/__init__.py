@@ -1,60 +1,104 @@
 """What the instrumentations of this world call things, merged into one table.
 
 Each dialect is one module holding one `Dialect`: its scopes, and for each column the names under
-which it sends that column's value. `mapping` reads `READERS`, which does not ask who sent a span:
-an unknown scope with known attributes is understood. Adding a dialect adds a module and its name
-in `DIALECTS`, whose order is the order of precedence.
+which it sends that column's value. `mapping` reads `readers_for`, which does not ask who sent a
+span: an unknown scope with known attributes is understood. Adding a dialect adds a module and its
+name in `DIALECTS`, whose order is the order of precedence.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
-from goldseam.collector.dialects.dialect import Dialect
+from goldseam.collector.dialects.anthropic_sdk import ANTHROPIC_SDK
+from goldseam.collector.dialects.dialect import Dialect, Source, plain
 from goldseam.collector.dialects.goldseam import GOLDSEAM
-from goldseam.collector.dialects.semconv import OFFICIAL, OFFICIAL_V2, OFFICIAL_V2_LATEST, SEMCONV
+from goldseam.collector.dialects.litellm import LITELLM
+from goldseam.collector.dialects.logfire import LOGFIRE
+from goldseam.collector.dialects.official import OFFICIAL
+from goldseam.collector.dialects.official_v2 import OFFICIAL_V2, OFFICIAL_V2_LATEST
+from goldseam.collector.dialects.openinference import OPENINFERENCE
+from goldseam.collector.dialects.openlit import OPENLIT
+from goldseam.collector.dialects.openllmetry import OPENLLMETRY
+from goldseam.collector.dialects.pydantic_ai import PYDANTIC_AI
+from goldseam.collector.dialects.semconv import LAST_RESORT, SEMCONV
+from goldseam.collector.dialects.vercel import VERCEL
+from goldseam.collector.dialects.vercel_otel import VERCEL_OTEL
 from goldseam.collector.spans import Span, Value
 
-__all__ = ["DIALECTS", "READERS", "Dialect", "recognise"]
+__all__ = ["DIALECTS", "SOURCES", "Dialect", "readers_for", "recognise"]
 
-Reader: TypeAlias = Callable[[Span], Value]
+Readers: TypeAlias = Mapping[str, tuple[Callable[[Span], Value], ...]]
 
-DIALECTS: Final = (GOLDSEAM, SEMCONV, OFFICIAL, OFFICIAL_V2, OFFICIAL_V2_LATEST)
+DIALECTS: Final = (
+    GOLDSEAM,
+    SEMCONV,
+    OFFICIAL,
+    OFFICIAL_V2,
+    OFFICIAL_V2_LATEST,
+    ANTHROPIC_SDK,
+    OPENINFERENCE,
+    OPENLIT,
+    LOGFIRE,
+    LITELLM,
+    PYDANTIC_AI,
+    VERCEL,
+    VERCEL_OTEL,
+    OPENLLMETRY,
+    LAST_RESORT,
+)
+
+KEY_SETS_KEPT: Final = 1_024
+"""Combinations of known attributes that are remembered; a service sends a handful."""
 
 _RESOURCE_PREFIX: Final = "res:"
 
 
-def recognise(scope_name: str) -> str | None:
-    """Return the id of the dialect whose scope this is, None if no dialect claims it."""
+def recognise(span: Span) -> str | None:
+    """Return the id of the dialect that a span speaks: by its scope, else by its attributes."""
+    by_scope = _by_scope(span.scope_name)
+    if by_scope is not None:
+        return by_scope
+    return next((d.id for d in DIALECTS if any(mark in span.attributes for mark in d.marks)), None)
+
+
+@lru_cache(maxsize=KEY_SETS_KEPT)
+def _by_scope(scope_name: str) -> str | None:
     for dialect in DIALECTS:
-        if scope_name.startswith(dialect.scopes):
-            return dialect.id
+        for scope in dialect.scopes:
+            if scope_name == scope or (scope[-1] in "./-" and scope_name.startswith(scope)):
+                return dialect.id
     return None
 
 
-def _merged(dialects: tuple[Dialect, ...]) -> dict[str, tuple[str, ...]]:
+def _merged(dialects: tuple[Dialect, ...]) -> dict[str, tuple[Source, ...]]:
     """Join the dialects' names column by column; resource attributes come after span attributes."""
-    merged: dict[str, list[str]] = {}
+    merged: dict[str, dict[str, Source]] = {}
     for dialect in dialects:
-        for column, names in dialect.sources.items():
-            known = merged.setdefault(column, [])
-            known += [name for name in names if name not in known]
+        for column, given in dialect.sources.items():
+            for item in given:
+                source = plain(item) if isinstance(item, str) else item
+                merged.setdefault(column, {}).setdefault(source.name, source)
     return {
-        column: tuple(sorted(names, key=lambda name: name.startswith(_RESOURCE_PREFIX)))
-        for column, names in merged.items()
+        column: tuple(sorted(s.values(), key=lambda x: x.name.startswith(_RESOURCE_PREFIX)))
+        for column, s in merged.items()
     }
 
 
-def _reader(name: str) -> Reader:
-    if name.startswith(_RESOURCE_PREFIX):
-        key = name.removeprefix(_RESOURCE_PREFIX)
-        return lambda span: span.resource.get(key)
-    return lambda span: span.attributes.get(name)
+SOURCES: Final[Mapping[str, tuple[Source, ...]]] = _merged(DIALECTS)
+"""For each column its sources, best first."""
+
+_KEYS: Final = frozenset(s.key for given in SOURCES.values() for s in given if s.key is not None)
 
 
-SOURCES: Final[Mapping[str, tuple[str, ...]]] = _merged(DIALECTS)
-"""For each column the names of its sources, best first."""
+def readers_for(span: Span) -> Readers:
+    """Return for each column the readers that can find something in `span`, best first."""
+    return _readers(_KEYS.intersection(span.attributes))
 
-READERS: Final[Mapping[str, tuple[Reader, ...]]] = {
-    column: tuple(map(_reader, names)) for column, names in SOURCES.items()
-}
-"""`SOURCES`, ready to be called with a span."""
+
+@lru_cache(maxsize=KEY_SETS_KEPT)
+def _readers(present: frozenset[str]) -> Readers:
+    return {
+        column: tuple(s.read for s in given if s.key is None or s.key in present)
+        for column, given in SOURCES.items()
+    }

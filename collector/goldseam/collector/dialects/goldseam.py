@@ -7,6 +7,7 @@ from goldseam.semconv import attributes as names
 
 GOLDSEAM: Final = Dialect(
     id="GS",
+    name="Goldseam",
     scopes=("goldseam.",),
     sources={
         "request_id": (names.REQUEST_ID,),

@@ -3,26 +3,35 @@
 Pure: called by the receivers for each request, touches neither clock nor database. A span that is
 no provider call gives no row; an attribute that does not fit is left out and counted; a span that
 cannot have a row is refused alone. All spans of a request are seen together, because relations
-between spans (a step and its request, a request and the pending span that announced it) are
-settled here and not in memory that outlives the request.
+between spans (a step and its request, an HTTP request and the call it was sent for) are settled
+here and not in memory that outlives the request; `relations` tells which ones the table settles.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
+from goldseam.collector.mapping.cost import UNPRICED, is_unpriced, priced
 from goldseam.collector.mapping.recovery import step_record
+from goldseam.collector.mapping.relations import (
+    Finished,
+    SpanKey,
+    http_by_request,
+    key_of,
+    without_duplicates,
+)
 from goldseam.collector.mapping.request import (
     annotation_record,
     final_record,
     parent_of,
     pending_record,
 )
+from goldseam.collector.mapping.trailers import ORPHAN_TRAILER, with_trailers
 from goldseam.collector.mapping.verdict import Verdict, verdict
 from goldseam.collector.spans import Span
 from goldseam.storage.records import Batch
@@ -34,6 +43,8 @@ BAD_TIME: Final = "bad_time"
 INTERNAL_FAULT: Final = "internal_fault"
 
 REJECTED: Final = "rejected"
+DUPLICATE: Final = "duplicate"
+ENRICHED: Final = "enriched"
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +53,11 @@ _END_NS: Final = int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()) * 10**9
 """Starts outside [first, end) come from a broken clock. They are refused, never replaced by the
 time of arrival: a redelivered span must get the same key."""
 
+_ENRICHING: Final = (Verdict.TRAILER, Verdict.HTTP)
+"""Spans that get no row, whatever their start."""
+
 _TRACE_ID_DIGITS: Final = 32
 _HEX_DIGITS: Final = frozenset("0123456789abcdef")
-
-_SpanKey: TypeAlias = tuple[str, str]
-"""Trace id and span id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +66,11 @@ class Mapped:
 
     Attributes:
         batch: The rows.
-        counts: Spans by result: `request`, `recovery`, `pending`, `enriched`, `ignored`,
-            `rejected`.
+        counts: Spans by result: `request`, `recovery`, `pending`, `duplicate`, `enriched`,
+            `ignored`, `rejected`.
         rejected: One reason for each refused span: `bad_id`, `bad_time`, `internal_fault`.
-        flaws: Values that did not fit, by kind: `bad_value`, `cut`, `metadata_cut`.
+        flaws: What did not fit, by kind: `bad_value`, `cut`, `metadata_cut`, `orphan_trailer`,
+            `unpriced`.
     """
 
     batch: Batch = field(default_factory=Batch)
@@ -70,11 +82,9 @@ class Mapped:
 def map_spans(spans: Sequence[Span]) -> Mapped:
     """Map all spans of one OTLP request; never raises."""
     mapped = Mapped()
+    known = {key_of(span): span for span in spans}
     sorted_spans = _sort(spans, mapped)
-    rows: dict[_SpanKey, UUID] = {}
-    for span in sorted_spans[Verdict.REQUEST]:
-        with _fence(mapped):
-            _add_final(span, rows, mapped)
+    rows = _add_finished(sorted_spans, known, mapped)
     for span in sorted_spans[Verdict.PENDING]:
         with _fence(mapped):
             _add_pending(span, rows, mapped)
@@ -82,7 +92,7 @@ def map_spans(spans: Sequence[Span]) -> Mapped:
         with _fence(mapped):
             mapped.batch.requests.append(annotation_record(span, mapped.flaws))
             mapped.counts[Verdict.ANNOTATION] += 1
-    steps_so_far: Counter[_SpanKey] = Counter()
+    steps_so_far: Counter[SpanKey] = Counter()
     for span in sorted(sorted_spans[Verdict.STEP], key=lambda span: span.start_ns):
         with _fence(mapped):
             _add_step(span, rows, steps_so_far, mapped)
@@ -91,19 +101,46 @@ def map_spans(spans: Sequence[Span]) -> Mapped:
 
 def _sort(spans: Sequence[Span], mapped: Mapped) -> dict[Verdict, list[Span]]:
     """Sort spans by what becomes of them; count those that get no row."""
-    known = {(span.trace_id, span.span_id): span for span in spans}
     sorted_spans: dict[Verdict, list[Span]] = {kind: [] for kind in Verdict}
     for span in spans:
-        kind = verdict(span, known.get((span.trace_id, span.parent_span_id)))
+        kind = verdict(span)
         if not _has_ids(span, kind):
             _refuse(BAD_ID, mapped)
         elif kind == Verdict.IGNORED:
             mapped.counts[kind] += 1
+        elif kind in _ENRICHING:
+            sorted_spans[kind].append(span)
         elif not _FIRST_NS <= span.start_ns < _END_NS:
             _refuse(BAD_TIME, mapped)
         else:
             sorted_spans[kind].append(span)
     return sorted_spans
+
+
+def _add_finished(
+    sorted_spans: dict[Verdict, list[Span]], known: Mapping[SpanKey, Span], mapped: Mapped
+) -> dict[SpanKey, UUID]:
+    """Add the finished requests, what belongs together joined; return their row ids."""
+    requests, http = sorted_spans[Verdict.REQUEST], sorted_spans[Verdict.HTTP]
+    sent = http_by_request(http, requests, known) if http and requests else {}
+    finished: list[Finished] = []
+    for span in requests:
+        with _fence(mapped):
+            record, pattern = final_record(span, mapped.flaws, http=sent.get(key_of(span), ()))
+            finished.append(Finished(span, record, pattern))
+    trailers = sorted_spans[Verdict.TRAILER]
+    orphans = mapped.flaws[ORPHAN_TRAILER]
+    with _fence(mapped):
+        if trailers:
+            finished = with_trailers(finished, trailers, mapped.flaws)
+        finished = without_duplicates(finished, known)
+    enriching = sum(map(len, sent.values())) + len(trailers)
+    enriching -= mapped.flaws[ORPHAN_TRAILER] - orphans
+    _count(mapped, ENRICHED, enriching)
+    _count(mapped, Verdict.IGNORED, len(http) + len(trailers) - enriching)
+    for item in finished:
+        _add_final(item, mapped)
+    return {key_of(item.span): item.record.id for item in finished}
 
 
 def _has_ids(span: Span, kind: Verdict) -> bool:
@@ -116,16 +153,22 @@ def _has_ids(span: Span, kind: Verdict) -> bool:
     return bool(valid_trace and parent_of(span.span_id) and parent_of(named))
 
 
-def _add_final(span: Span, rows: dict[_SpanKey, UUID], mapped: Mapped) -> None:
-    record, pattern = final_record(span, mapped.flaws)
+def _add_final(item: Finished, mapped: Mapped) -> None:
+    record, pattern = priced(item.record), item.pattern
     mapped.batch.requests.append(record)
-    rows[span.trace_id, span.span_id] = record.id
     if pattern is not None:
         mapped.batch.patterns[pattern.tenant_id, pattern.error_pattern] = pattern
-    mapped.counts[Verdict.REQUEST] += 1
+    mapped.counts[DUPLICATE if record.duplicate_of else Verdict.REQUEST] += 1
+    if is_unpriced(record) and not record.duplicate_of:
+        mapped.flaws[UNPRICED] += 1
 
 
-def _add_pending(span: Span, rows: dict[_SpanKey, UUID], mapped: Mapped) -> None:
+def _count(mapped: Mapped, result: str, number: int) -> None:
+    if number:
+        mapped.counts[result] += number
+
+
+def _add_pending(span: Span, rows: dict[SpanKey, UUID], mapped: Mapped) -> None:
     """Announce a request, unless its final span came in the same OTLP request."""
     key = (span.trace_id, span.parent_span_id)
     if key not in rows:
@@ -136,7 +179,7 @@ def _add_pending(span: Span, rows: dict[_SpanKey, UUID], mapped: Mapped) -> None
 
 
 def _add_step(
-    span: Span, rows: dict[_SpanKey, UUID], steps_so_far: Counter[_SpanKey], mapped: Mapped
+    span: Span, rows: dict[SpanKey, UUID], steps_so_far: Counter[SpanKey], mapped: Mapped
 ) -> None:
     request = (span.trace_id, span.parent_span_id)
     record = step_record(

@@ -7,6 +7,7 @@ from typing import Any, Final
 from goldseam.collector.mapping.outcome import Outcome
 from goldseam.collector.mapping.reading import Reading
 from goldseam.collector.spans import Span, Value
+from goldseam.storage.transitions import INCOMPLETE_STREAM, NO_RESPONSE_EVIDENCE
 
 METADATA_CUT: Final = "metadata_cut"
 
@@ -23,7 +24,6 @@ _ENVIRONMENT: Final = "deployment.environment.name"
 _SAMPLING_PREFIX: Final = "gen_ai.request."
 _STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 _RESPONSE_ATTRIBUTES: Final = (
-    "gen_ai.response.id",
     "gen_ai.openai.response.service_tier",
     "openai.response.service_tier",
     "gen_ai.openai.response.system_fingerprint",
@@ -61,10 +61,11 @@ def response_metadata(
     """
     attributes = reading.span.attributes
     succeeded = outcome.status == "success"
-    found: dict[str, Any] = {name: attributes.get(name) for name in _RESPONSE_ATTRIBUTES}
+    found: dict[str, Any] = {"gen_ai.response.id": reading.text("response_id", limit=MAX_VALUE)}
+    found |= {name: attributes.get(name) for name in _RESPONSE_ATTRIBUTES}
     found["finish_reasons"] = finish_reasons[:MAX_LISTED]
-    found["no_response_evidence"] = (succeeded and not outcome.responded) or None
-    found["incomplete_stream"] = (succeeded and is_stream and not finish_reasons) or None
+    found[NO_RESPONSE_EVIDENCE] = (succeeded and not outcome.responded) or None
+    found[INCOMPLETE_STREAM] = (succeeded and is_stream and not finish_reasons) or None
     found["clock_skew"] = clock_skew or None
     return fitted(found, reading.flaws)
 

@@ -5,6 +5,7 @@ that the application side uses on a live exception.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +27,7 @@ _HTTP_STATUSES: Final = range(100, 600)
 _STATUS_IN_TEXT: Final = re.compile(
     r"Error code: (\d{3})\b|status_code: (\d{3})\b|^(\d{3}) [A-Z_]+", re.ASCII
 )
+_TRACEBACK: Final = "Traceback (most recent call last)"
 _EVIDENCE_CHARS: Final = 10_000
 """The beginning of an error text is all that is read; providers put their codes there."""
 
@@ -49,11 +51,19 @@ class FirstError:
     message: str
 
 
-def outcome_of(reading: Reading, finish_reasons: list[str]) -> Outcome:
-    """Return how the request of this span ended."""
+def outcome_of(
+    reading: Reading, finish_reasons: list[str], *, last_http: int | None = None
+) -> Outcome:
+    """Return how the request of this span ended.
+
+    Args:
+        reading: The span.
+        finish_reasons: Why the answer ended, as the provider says.
+        last_http: Status of the last HTTP request below it, used if the span has none itself.
+    """
     span = reading.span
     responded = bool(finish_reasons) or _has_response(reading)
-    http_status = _http_status(reading)
+    http_status = _http_status(reading) or last_http
     if not _failed(reading, finish_reasons, responded=responded):
         return Outcome(status="success", responded=responded, http_status=http_status)
     message = _message(reading)
@@ -135,6 +145,11 @@ def _has_response(reading: Reading) -> bool:
     return any(map(reading.has, columns)) or reading.has("output_text")
 
 
+def http_status_of(span: Span) -> int | None:
+    """Return the status that a span of an HTTP client tells."""
+    return _http_status(Reading(span, Counter()))
+
+
 def _http_status(reading: Reading) -> int | None:
     candidates = [
         *reading.all_text("http_status"),
@@ -161,7 +176,16 @@ def _message(reading: Reading) -> str:
         or _string(_last_exception(span), "exception.message")
         or next(iter(reading.all_text("error_message")), "")
     )
-    return message[:_EVIDENCE_CHARS]
+    return _without_traceback(message)[:_EVIDENCE_CHARS]
+
+
+def _without_traceback(message: str) -> str:
+    """Return the error of a message that holds a traceback: before it, else its last line."""
+    before, mark, after = message.partition(_TRACEBACK)
+    if not mark:
+        return message
+    first = before.strip().partition("\n")[0]
+    return first or after.rstrip().rpartition("\n")[2]
 
 
 def _last_exception(span: Span) -> Attributes:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from goldseam.collector.dialects import READERS
-from goldseam.collector.spans import Span, Value
+from goldseam.collector.dialects import readers_for
+from goldseam.collector.spans import Span, Value, clean
 
 BAD_VALUE: Final = "bad_value"
 CUT: Final = "cut"
@@ -33,6 +33,7 @@ class Reading:
     def __init__(self, span: Span, flaws: Counter[str]) -> None:
         self.span = span
         self.flaws = flaws
+        self._readers = readers_for(span)
 
     def text(self, column: str, *, limit: int) -> str | None:
         """Return text of at most `limit` characters; whole numbers count as text."""
@@ -77,7 +78,7 @@ class Reading:
         """
         for value in self.values(column):
             listed = _as_list(value)
-            words = [item for item in listed if isinstance(item, str) and item]
+            words = [clean(item) for item in listed if isinstance(item, str) and item]
             if words:
                 return [w for i, w in enumerate(words) if i == 0 or words[i - 1] != w]
         return []
@@ -99,7 +100,7 @@ class Reading:
 
     def values(self, column: str) -> Iterator[Value]:
         """Yield what the sources of the column hold, best first, without blanks."""
-        for read in READERS[column]:
+        for read in self._readers[column]:
             value = read(self.span)
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue

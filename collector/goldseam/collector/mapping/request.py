@@ -1,6 +1,7 @@
 """One AI request span, or the pending span that announces it, becomes one row."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from goldseam.collector.dialects import recognise
 from goldseam.collector.mapping.content import measure
 from goldseam.collector.mapping.metadata import request_metadata, response_metadata
-from goldseam.collector.mapping.outcome import first_error, outcome_of, pattern_of
+from goldseam.collector.mapping.outcome import first_error, http_status_of, outcome_of, pattern_of
 from goldseam.collector.mapping.provider import MAX_PROVIDER, UNKNOWN, normalise
 from goldseam.collector.mapping.reading import BAD_VALUE, Reading
 from goldseam.collector.mapping.verdict import operation_of
@@ -37,13 +38,23 @@ _MS_PER_S: Final = 1_000
 _NO_PARENT: Final = "0" * 16
 
 
-def final_record(span: Span, flaws: Counter[str]) -> tuple[RequestRecord, PatternRecord | None]:
-    """Return the row of a finished request, and the pattern of its first error."""
+def final_record(
+    span: Span, flaws: Counter[str], *, http: Sequence[Span] = ()
+) -> tuple[RequestRecord, PatternRecord | None]:
+    """Return the row of a finished request, and the pattern of its first error.
+
+    Args:
+        span: The request's span.
+        flaws: Counts, by kind, the values that did not fit.
+        http: Spans of the HTTP requests that were sent for it, in the order of their ends.
+    """
     reading = Reading(span, flaws)
     shared = _known_at_start(reading, span_id=span.span_id, parent_id=span.parent_span_id)
     finish_reasons = reading.words("finish_reasons")
-    outcome = outcome_of(reading, finish_reasons)
-    is_stream = bool(reading.flag("is_stream")) or reading.has("ttfc_s")
+    outcome = outcome_of(
+        reading, finish_reasons, last_http=http_status_of(http[-1]) if http else None
+    )
+    is_stream, ttfc_ms = _streaming(reading)
     duration_ms, clock_skew = _duration(reading)
     error = first_error(span, outcome)
     pattern = None
@@ -53,18 +64,19 @@ def final_record(span: Span, flaws: Counter[str]) -> tuple[RequestRecord, Patter
         )
     record = RequestRecord(
         **shared,
-        **_tokens(reading),
+        **token_columns(reading),
         **_recovery(reading),
         status=outcome.status,
         provider_used=_provider(reading, "provider_used"),
         provider_model=reading.text("provider_model", limit=MAX_NAME),
         response_length=_measured(reading, "response_length", "output_text")[0],
         processing_time_ms=duration_ms,
-        ttfc_ms=_ms(reading.number("ttfc_s")),
+        ttfc_ms=ttfc_ms,
         is_stream=is_stream,
         error_code=outcome.error_code,
         error_message=outcome.error_message,
         http_status=outcome.http_status,
+        retry_count=_retries(reading, http),
         first_error_code=error.code if error else None,
         error_pattern=pattern.error_pattern if pattern else None,
         response_metadata=response_metadata(
@@ -176,12 +188,13 @@ def _known_at_start(reading: Reading, *, span_id: str, parent_id: str) -> dict[s
         "provider_requested": _provider(reading, "provider_requested"),
         "conversation_id": reading.text("conversation_id", limit=MAX_NAME),
         "service_name": reading.text("service_name", limit=MAX_NAME),
-        "dialect": recognise(span.scope_name),
+        "dialect": recognise(span),
         "request_metadata": request_metadata(reading),
     }
 
 
-def _tokens(reading: Reading) -> dict[str, Any]:
+def token_columns(reading: Reading) -> dict[str, Any]:
+    """Return the columns of usage and cost."""
     used = reading.count("tokens_used")
     got, gave = reading.count("input_tokens"), reading.count("output_tokens")
     if used is None and (got is not None or gave is not None):
@@ -199,14 +212,12 @@ def _tokens(reading: Reading) -> dict[str, Any]:
 
 def _cost(reading: Reading, tokens_used: int | None) -> float | None:
     """Return the cost in US dollars; 0 for a call that used tokens means that no price is known."""
-    currency = reading.text("cost_currency", limit=MAX_WORD) or "USD"
-    cost = reading.number("cost_usd") if currency.upper() == "USD" else None
+    cost = reading.number("cost_usd")
     return None if cost == 0 and tokens_used else cost
 
 
 def _recovery(reading: Reading) -> dict[str, Any]:
     return {
-        "retry_count": reading.count("retry_count") or 0,
         "recovery_outcome": reading.text("recovery_outcome", limit=MAX_WORD),
         "recovery_strategy": reading.text("recovery_strategy", limit=MAX_WORD),
         "recovery_steps": reading.count("recovery_steps"),
@@ -218,6 +229,23 @@ def _recovery(reading: Reading) -> dict[str, Any]:
         "confidence_score": _share(reading),
         "user_feedback": reading.text("user_feedback", limit=MAX_FEEDBACK),
     }
+
+
+def _streaming(reading: Reading) -> tuple[bool, float | None]:
+    """Return whether the answer was streamed, and after how many ms its first chunk came."""
+    ttfc_ms = _ms(reading.number("ttfc_s"))
+    for column in ("ttfc_ms", "first_chunk_ms"):
+        if ttfc_ms is None:
+            ttfc_ms = reading.number(column)
+    is_stream = bool(reading.flag("is_stream")) or ttfc_ms is not None
+    if ttfc_ms is None and is_stream:
+        ttfc_ms = _ms(reading.number("server_ttft_s"))
+    return is_stream, ttfc_ms
+
+
+def _retries(reading: Reading, http: Sequence[Span]) -> int:
+    told = reading.count("retry_count")
+    return max(0, len(http) - 1) if told is None else told
 
 
 def _share(reading: Reading) -> float | None:

@@ -7,6 +7,7 @@ tool) is no request, so tokens are never counted twice.
 from enum import StrEnum
 from typing import Final
 
+from goldseam.collector.dialects.litellm import RAW_REQUEST
 from goldseam.collector.spans import KIND_CLIENT, Span
 from goldseam.semconv.attributes import SPAN_TYPE, SpanType
 
@@ -18,6 +19,8 @@ class Verdict(StrEnum):
     STEP = "recovery"
     PENDING = "pending"
     ANNOTATION = "enriched"
+    TRAILER = "trailer"
+    HTTP = "http"
     IGNORED = "ignored"
 
 
@@ -58,29 +61,43 @@ _LLM_REQUEST_TYPES: Final = {
     "embedding": "embeddings",
     "rerank": "rerank",
 }
+_OPENINFERENCE_WRAPPERS: Final = frozenset({"AGENT", "CHAIN", "TOOL"})
 _OPENINFERENCE_KINDS: Final = {"LLM": "chat", "EMBEDDING": "embeddings"}
+_TRAILER: Final = "trailer"
+_LOGFIRE_TYPE: Final = "logfire.span_type"
+_LOGFIRE_TYPES: Final = {"pending_span": SpanType.PENDING, "log": _TRAILER}
 _VERCEL_CALLS: Final = (".doGenerate", ".doStream", ".doEmbed")
-_LITELLM_RAW: Final = "raw_gen_ai_request"
-_LITELLM_REQUEST: Final = "litellm_request"
+_HTTP_METHODS: Final = ("http.request.method", "http.method")
+_AI_PREFIXES: Final = ("gen_ai.", "llm.", "openinference.", "ai.")
 
 
-def verdict(span: Span, parent: Span | None = None) -> Verdict:
-    """Decide what becomes of `span`.
-
-    Args:
-        span: The span.
-        parent: Its parent, if it came in the same OTLP request.
-    """
-    span_type = text(span, SPAN_TYPE)
-    if span_type in _OWN:
-        return _OWN[span_type]
-    if span_type == SpanType.PENDING:
-        return Verdict.PENDING if _describes_request(span, parent) else Verdict.IGNORED
-    if span_type:
+def verdict(span: Span) -> Verdict:
+    """Decide what becomes of `span`."""
+    told = text(span, SPAN_TYPE) or _LOGFIRE_TYPES.get(text(span, _LOGFIRE_TYPE))
+    if told in _OWN:
+        return _OWN[told]
+    if told == SpanType.PENDING:
+        return Verdict.PENDING if _describes_request(span) else Verdict.IGNORED
+    if told == _TRAILER:
+        return Verdict.TRAILER if text(span, "gen_ai.operation.name") else Verdict.IGNORED
+    if told:
         return Verdict.IGNORED
-    if text(span, "logfire.span_type") == "pending_span":
-        return Verdict.PENDING if _describes_request(span, parent) else Verdict.IGNORED
-    return Verdict.REQUEST if _describes_request(span, parent) else Verdict.IGNORED
+    if _describes_request(span):
+        return Verdict.REQUEST
+    return Verdict.HTTP if _is_http(span) else Verdict.IGNORED
+
+
+def encloses(span: Span) -> bool:
+    """Return whether calls below `span` are calls of their own, though it is below a request.
+
+    Agents, chains and tools make calls; what is below an HTTP span is still the same call.
+    """
+    operation = text(span, "gen_ai.operation.name").lower()
+    return (
+        (operation in _WRAPPERS and operation != "agent_step")
+        or bool(text(span, "traceloop.span.kind"))
+        or text(span, "openinference.span.kind").upper() in _OPENINFERENCE_WRAPPERS
+    )
 
 
 def operation_of(span: Span) -> str | None:
@@ -100,15 +117,13 @@ def text(span: Span, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _describes_request(span: Span, parent: Span | None) -> bool:  # noqa: PLR0911 - a table
-    if text(span, "logfire.span_type") == "log":
-        return False
+def _describes_request(span: Span) -> bool:  # noqa: PLR0911 - a table
     if kind := text(span, "openinference.span.kind"):
         return kind.upper() in _OPENINFERENCE_KINDS
     if operation_id := text(span, "ai.operationId"):
         return operation_id.endswith(_VERCEL_CALLS)
-    if span.name == _LITELLM_RAW:
-        return parent is None or parent.name != _LITELLM_REQUEST
+    if span.name == RAW_REQUEST:
+        return True
     if operation := text(span, "gen_ai.operation.name").lower():
         return _is_call(operation, span)
     if text(span, "traceloop.span.kind"):
@@ -127,3 +142,10 @@ def _is_call(operation: str, span: Span) -> bool:
     if operation in _WRAPPERS:
         return False
     return span.kind == KIND_CLIENT and bool(text(span, "gen_ai.request.model"))
+
+
+def _is_http(span: Span) -> bool:
+    attributes = span.attributes
+    return any(name in attributes for name in _HTTP_METHODS) and not any(
+        name.startswith(_AI_PREFIXES) for name in attributes
+    )
