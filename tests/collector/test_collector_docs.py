@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from goldseam.collector import CollectorSettings
+from goldseam.collector.dialects import DIALECTS
 from goldseam.collector.metrics import create_metrics
 
 README = Path(__file__).parents[2] / "collector" / "README.md"
@@ -45,3 +46,18 @@ def test_every_metric_is_documented() -> None:
     }
 
     assert table("metric") == expected
+
+
+def test_every_dialect_is_documented() -> None:
+    """Id, instrumentation and scopes of each dialect stand in the README as in the code."""
+    expected = {
+        dialect.id: [dialect.name, ", ".join(f"`{scope}`" for scope in dialect.scopes) or "any"]
+        for dialect in DIALECTS
+    }
+    rows = (
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in README.read_text().splitlines()
+        if re.match(r"\| [A-Z0-9]{2,3} \|", line)
+    )
+
+    assert {name: rest for name, *rest in rows} == expected

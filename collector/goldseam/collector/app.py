@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
@@ -21,12 +21,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from goldseam.collector import maintenance
 from goldseam.collector.metrics import Metrics, create_metrics
 from goldseam.collector.queue import IngestQueue
 from goldseam.collector.receiver_http import OtlpHttp
 from goldseam.collector.settings import CollectorSettings
 from goldseam.collector.writer import Writer
-from goldseam.storage import engine, partitions
+from goldseam.storage import engine
 from goldseam.storage.errors import NotMigratedError, StorageError
 from goldseam.storage.roles import Role
 
@@ -39,13 +40,6 @@ PROBE_TIMEOUT_S: Final = 3.0
 
 STATEMENT_TIMEOUT_S: Final = 30.0
 """A write takes milliseconds; one that takes this long is stuck behind a lock."""
-
-PARTITION_PERIOD_S: Final = 3_600.0
-DAYS_BEHIND: Final = 7
-"""Spans this late still find their day's partition; older ones go to the default partition."""
-
-DAYS_AHEAD: Final = 3
-"""A weekend without maintenance leaves no day without its partition."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,13 +61,13 @@ def create_app(settings: CollectorSettings) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         writer.start()
         await asyncio.to_thread(writer.wait_tried, START_GRACE_S)
-        maintenance = asyncio.create_task(_keep_partitions(settings.database_url))
+        jobs = asyncio.create_task(maintenance.keep(settings))
         try:
             yield
         finally:
-            maintenance.cancel()
+            jobs.cancel()
             with suppress(asyncio.CancelledError):
-                await maintenance
+                await jobs
             if not await asyncio.to_thread(writer.stop, settings.drain_timeout_s):
                 _log.warning("stopped before everything was written; its senders will repeat it")
 
@@ -152,25 +146,10 @@ def _connect_prepared(url: str) -> psycopg.Connection:
     """
     connection = _connect(url)
     try:
-        _ensure_partitions(url)
+        maintenance.ensure_partitions(url, _now())
     except (StorageError, psycopg.Error) as error:
         _log.warning("no partitions were created, rows go to the default one: %s", error)
     return connection
-
-
-async def _keep_partitions(url: str) -> None:
-    """Create the daily partitions around today, every hour; the writer did so when it connected."""
-    while True:
-        await asyncio.sleep(PARTITION_PERIOD_S)
-        try:
-            await asyncio.to_thread(_ensure_partitions, url)
-        except (StorageError, psycopg.Error) as error:
-            _log.warning("no partitions were created, next try in an hour: %s", error)
-
-
-def _ensure_partitions(url: str) -> None:
-    today = _now().date()
-    partitions.ensure(url, today - timedelta(days=DAYS_BEHIND), today + timedelta(days=DAYS_AHEAD))
 
 
 def _now() -> datetime:

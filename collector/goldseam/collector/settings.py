@@ -43,3 +43,9 @@ class CollectorSettings(BaseSettings):
         gt=0,
         description="Longest wait at stop for requests in flight and rows in the queue.",
     )
+    pending_timeout_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="A call that has started and not ended is given up after this; it must exceed "
+        "the longest time-out of a client.",
+    )

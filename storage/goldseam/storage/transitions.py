@@ -102,7 +102,10 @@ def absorb(outer: RequestRecord, inner: RequestRecord) -> RequestRecord:
 
     An inner call that ended otherwise is an earlier try: it tells nothing of the outcome.
     """
-    changes: dict[str, Any] = {"retry_count": max(outer.retry_count, inner.retry_count)}
+    changes: dict[str, Any] = {
+        "retry_count": max(outer.retry_count, inner.retry_count),
+        "is_stream": outer.is_stream or inner.is_stream,
+    }
     if outer.status == inner.status:
         changes |= {
             name: getattr(inner, name) for name in FACTS if getattr(outer, name) is None

@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 from goldseam.collector.dialects.anthropic_sdk import ANTHROPIC_SDK
 from goldseam.collector.dialects.dialect import Dialect, Source, plain
 from goldseam.collector.dialects.goldseam import GOLDSEAM
+from goldseam.collector.dialects.langfuse import LANGFUSE
+from goldseam.collector.dialects.langsmith import LANGSMITH
 from goldseam.collector.dialects.litellm import LITELLM
 from goldseam.collector.dialects.logfire import LOGFIRE
 from goldseam.collector.dialects.official import OFFICIAL
@@ -42,6 +44,8 @@ DIALECTS: Final = (
     LOGFIRE,
     LITELLM,
     PYDANTIC_AI,
+    LANGFUSE,
+    LANGSMITH,
     VERCEL,
     VERCEL_OTEL,
     OPENLLMETRY,

@@ -22,7 +22,17 @@ _PARAMETERS: Final = "llm.invocation_parameters"
 
 
 def _answering_model(span: Span) -> Value:
-    return None if span.status_code == STATUS_ERROR else span.attributes.get("llm.model_name")
+    return span.attributes.get("llm.model_name") if _answered(span) else None
+
+
+def _whole_answer(span: Span) -> Value:
+    """Errors and vectors are no answer in text."""
+    kind = span.attributes.get("openinference.span.kind")
+    return span.attributes.get("output.value") if kind == "LLM" and _answered(span) else None
+
+
+def _answered(span: Span) -> bool:
+    return span.status_code != STATUS_ERROR
 
 
 OPENINFERENCE: Final = Dialect(
@@ -45,8 +55,17 @@ OPENINFERENCE: Final = Dialect(
             "llm.response.model_name",
             Source("llm.model_name", "llm.model_name", _answering_model),
         ),
-        "input_text": (numbered("llm.input_messages.{}.message.content"), "input.value"),
-        "output_text": (numbered("llm.output_messages.{}.message.content"), "output.value"),
+        "input_text": (
+            numbered("llm.input_messages.{}.message.content"),
+            numbered("llm.input_messages.{}.message.contents.0.message_content.text"),
+            numbered("embedding.embeddings.{}.embedding.text"),
+            "input.value",
+        ),
+        "output_text": (
+            numbered("llm.output_messages.{}.message.content"),
+            numbered("llm.output_messages.{}.message.contents.0.message_content.text"),
+            Source("output.value", "output.value", _whole_answer),
+        ),
         "input_tokens": ("llm.token_count.prompt",),
         "output_tokens": ("llm.token_count.completion",),
         "cache_read_tokens": ("llm.token_count.prompt_details.cache_read",),

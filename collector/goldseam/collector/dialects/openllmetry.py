@@ -2,13 +2,19 @@
 
 from typing import Final
 
-from goldseam.collector.dialects.dialect import Dialect, event_ms, numbered
+from goldseam.collector.dialects.dialect import Dialect, Source, event_ms, numbered
+from goldseam.collector.spans import STATUS_ERROR, Span, Value
 
 _SCOPES: Final = (
     "alephalpha", "anthropic", "bedrock", "cohere", "crewai", "google_generativeai", "groq",
     "haystack", "langchain", "llamaindex", "mistralai", "ollama", "openai", "openai_agents",
     "replicate", "sagemaker", "together", "transformers", "vertexai", "watsonx", "writer",
 )  # fmt: skip
+
+
+def _answer(span: Span) -> Value:
+    return None if span.status_code == STATUS_ERROR else span.attributes.get("gen_ai.completion")
+
 
 OPENLLMETRY: Final = Dialect(
     id="TL",
@@ -23,7 +29,10 @@ OPENLLMETRY: Final = Dialect(
     sources={
         "user_id": ("gen_ai.user",),
         "input_text": ("gen_ai.prompt", numbered("gen_ai.prompt.{}.content")),
-        "output_text": ("gen_ai.completion", numbered("gen_ai.completion.{}.content")),
+        "output_text": (
+            Source("gen_ai.completion", "gen_ai.completion", _answer),
+            numbered("gen_ai.completion.{}.content"),
+        ),
         "input_tokens": ("llm.usage.prompt_tokens",),
         "output_tokens": ("llm.usage.completion_tokens",),
         "reasoning_tokens": ("gen_ai.usage.reasoning_tokens",),

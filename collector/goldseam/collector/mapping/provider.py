@@ -8,7 +8,7 @@ MAX_PROVIDER: Final = 64
 _NAMES: Final = {
     alias: name
     for name, aliases in {
-        "openai": ("openaichat",),
+        "openai": ("openaichat", "openai_v2"),
         "azure.ai.openai": (
             "azure", "az.ai.openai", "azure.openai", "azure_openai", "azure-openai",
         ),
@@ -24,6 +24,12 @@ _NAMES: Final = {
     for alias in aliases
 }  # fmt: skip
 
+_INSTRUMENTED: Final = frozenset({
+    "anthropic", "bedrock", "cohere", "google_genai", "groq", "mistralai", "ollama", "openai",
+    "openai_v2", "together",
+})  # fmt: skip
+"""Last words of scopes that are a provider's name."""
+
 _API_SUFFIXES: Final = (".chat", ".responses", ".embedding", ".completion", ".messages", ".image")
 """Some dialects append the part of the API that was called."""
 
@@ -34,3 +40,12 @@ def normalise(provider: str) -> str:
     for suffix in _API_SUFFIXES:
         name = name.removesuffix(suffix)
     return _NAMES.get(name, name)[:MAX_PROVIDER] or UNKNOWN
+
+
+def from_scope(scope_name: str) -> str:
+    """Return the provider whose SDK a scope instruments, `unknown` if it does not tell.
+
+    For spans that have lost attributes.
+    """
+    last = scope_name.removesuffix(".v1").rpartition(".")[2]
+    return normalise(last) if last in _INSTRUMENTED else UNKNOWN

@@ -5,6 +5,7 @@ no row shows; everything else is decided by `storage.writes` against the table, 
 not depend on how senders cut their spans into requests.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,10 +15,13 @@ from goldseam.collector.dialects.openinference import FRAMEWORK_SCOPES
 from goldseam.collector.mapping.verdict import encloses
 from goldseam.collector.spans import Span
 from goldseam.storage.records import PatternRecord, RequestRecord
-from goldseam.storage.transitions import absorb, nests
+from goldseam.storage.transitions import absorb, merge, nests
 
 MAX_LEVELS: Final = 64
 """Levels that are climbed from a span to the request that it belongs to."""
+
+MAX_SIBLINGS: Final = 64
+"""Spans that are looked at for the outer one of a call: those that started last before it."""
 
 _ANTHROPIC_SDK: Final = "com.anthropic.sdk.python"
 _OPENINFERENCE: Final = "openinference.instrumentation."
@@ -61,10 +65,20 @@ def http_by_request(
 def without_duplicates(
     finished: Sequence[Finished], known: Mapping[SpanKey, Span]
 ) -> list[Finished]:
-    """Return `finished` in its order, duplicates marked and what they know handed on."""
+    """Return `finished` in its order, duplicates marked and what they know handed on.
+
+    A span that came twice is one item, merged as the table would.
+    """
     if len(finished) <= 1:
         return list(finished)
-    return _joined(finished, _outer_by_inner(finished, known))
+    once: dict[object, Finished] = {}
+    for item in finished:
+        first = once.get(item.record.id)
+        if first is not None:
+            item = replace(item, record=merge(first.record, item.record))  # noqa: PLW2901 - merged
+        once[item.record.id] = item
+    items = list(once.values())
+    return _joined(items, _outer_by_inner(items, known))
 
 
 def _upwards(span: Span, known: Mapping[SpanKey, Span]) -> Iterator[Span]:
@@ -94,8 +108,10 @@ def _outer_by_inner(
     return outer
 
 
-def _joined(finished: Sequence[Finished], outer: Mapping[SpanKey, SpanKey]) -> list[Finished]:
-    rows = {key_of(item.span): item for item in finished}
+def _joined(items: Sequence[Finished], outer: Mapping[SpanKey, SpanKey]) -> list[Finished]:
+    if not outer:
+        return list(items)
+    rows = {key_of(item.span): item for item in items}
     for inner in sorted(outer, key=lambda key: rows[key].span.start_ns):
         outermost, seen = inner, {inner}
         while (further := outer.get(outermost)) is not None and further not in seen:
@@ -106,7 +122,8 @@ def _joined(finished: Sequence[Finished], outer: Mapping[SpanKey, SpanKey]) -> l
         around, item = rows[outermost], rows[inner]
         rows[outermost] = replace(around, record=_told_by(around.record, item.record))
         rows[inner] = replace(item, record=replace(item.record, duplicate_of=around.record.id))
-    return list(rows.values())
+    joined = {item.record.id: item for item in rows.values()}
+    return [joined.get(item.record.id, item) for item in items]
 
 
 def _told_by(outer: RequestRecord, inner: RequestRecord) -> RequestRecord:
@@ -122,20 +139,25 @@ def _siblings(finished: Sequence[Finished]) -> Iterator[tuple[Finished, Finished
 
     An outer row takes at most one inner row of a scope.
     """
-    inner_ones = [item for item in finished if _may_be_inner(item.span)]
-    pairs = [
-        (_gap_ns(inner.span, outer.span), i, o)
-        for i, inner in enumerate(inner_ones)
-        for o, outer in enumerate(finished)
-        if _same_call(inner, outer)
-    ]
+    by_start = sorted(finished, key=lambda item: item.span.start_ns)
+    starts = [item.span.start_ns for item in by_start]
+    pairs: list[tuple[int, int, int]] = []
+    for place, inner in enumerate(by_start):
+        if not _may_be_inner(inner.span):
+            continue
+        before = bisect_right(starts, inner.span.start_ns)
+        pairs += [
+            (_gap_ns(inner.span, by_start[o].span), place, o)
+            for o in range(max(0, before - MAX_SIBLINGS), before)
+            if o != place and _same_call(inner, by_start[o])
+        ]
     taken: set[object] = set()
     for _, i, o in sorted(pairs):
-        inner, outer = inner_ones[i], finished[o]
-        place = (o, inner.span.scope_name)
-        if key_of(inner.span) in taken or place in taken:
+        inner, outer = by_start[i], by_start[o]
+        room = (o, inner.span.scope_name)
+        if i in taken or room in taken:
             continue
-        taken |= {key_of(inner.span), place}
+        taken |= {i, room}
         yield inner, outer
 
 

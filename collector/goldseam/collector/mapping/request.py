@@ -10,9 +10,9 @@ from goldseam.collector.dialects import recognise
 from goldseam.collector.mapping.content import measure
 from goldseam.collector.mapping.metadata import request_metadata, response_metadata
 from goldseam.collector.mapping.outcome import first_error, http_status_of, outcome_of, pattern_of
-from goldseam.collector.mapping.provider import MAX_PROVIDER, UNKNOWN, normalise
+from goldseam.collector.mapping.provider import MAX_PROVIDER, UNKNOWN, from_scope, normalise
 from goldseam.collector.mapping.reading import BAD_VALUE, Reading
-from goldseam.collector.mapping.verdict import operation_of
+from goldseam.collector.mapping.verdict import OPERATIONS, operation_of
 from goldseam.collector.spans import Span
 from goldseam.semconv import log_id
 from goldseam.semconv.attributes import REQUEST_STATUS
@@ -184,7 +184,7 @@ def _known_at_start(reading: Reading, *, span_id: str, parent_id: str) -> dict[s
         "operation": reading.cut(operation or UNKNOWN, limit=MAX_NAME),
         "prompt_sha256": _sent_hash(reading) or prompt_sha256,
         "prompt_length": prompt_length,
-        "model_requested": reading.text("model_requested", limit=MAX_NAME),
+        "model_requested": reading.text("model_requested", limit=MAX_NAME) or _named_model(span),
         "provider_requested": _provider(reading, "provider_requested"),
         "conversation_id": reading.text("conversation_id", limit=MAX_NAME),
         "service_name": reading.text("service_name", limit=MAX_NAME),
@@ -254,7 +254,18 @@ def _share(reading: Reading) -> float | None:
 
 
 def _provider(reading: Reading, column: str) -> str:
-    return normalise(reading.text(column, limit=MAX_PROVIDER) or UNKNOWN)
+    named = reading.text(column, limit=MAX_PROVIDER)
+    if named is None and reading.span.dropped_attributes:
+        return from_scope(reading.span.scope_name)
+    return normalise(named or UNKNOWN)
+
+
+def _named_model(span: Span) -> str | None:
+    """Return the model in the name of a span that has lost attributes: SDKs drop the oldest."""
+    operation, _, model = span.name.partition(" ")
+    if not span.dropped_attributes or operation not in OPERATIONS:
+        return None
+    return model[:MAX_NAME] or None
 
 
 def _measured(

@@ -5,6 +5,7 @@ a common parent it is in another trace, so time tells which call it belongs to. 
 same OTLP request are joined.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ MAX_GAP_NS: Final = 50_000_000
 """Between the end of the call's span and the start of the stream, as its trailer tells it."""
 
 _SCOPE: Final = "logfire"
+_MODEL: Final = "gen_ai.request.model"
 _NS_PER_S: Final = 1_000_000_000
 _NS_PER_MS: Final = 1_000_000
 
@@ -38,39 +40,52 @@ def with_trailers(
         flaws: Counts, by kind, what did not fit.
     """
     rows = list(finished)
+    waiting = sorted(
+        (item.span.end_ns, place) for place, item in enumerate(rows) if _waits_for_trailer(item)
+    )
     for trailer in trailers:
         reading = Reading(trailer, flaws)
-        found = min(
-            (
-                (trailer.trace_id != item.span.trace_id, gap_ns, place)
-                for place, item in enumerate(rows)
-                if (gap_ns := _gap_ns(reading, item)) is not None
-            ),
-            default=None,
-        )
-        if found is None:
+        place = _request_of(reading, rows, waiting)
+        if place is None:
             flaws[ORPHAN_TRAILER] += 1
             continue
-        rows[found[2]] = _ended(rows[found[2]], reading)
+        rows[place] = _ended(rows[place], reading)
     return rows
 
 
-def _gap_ns(reading: Reading, item: Finished) -> float | None:
-    """Return how far the trailer is from the request, None if it is another's."""
+def _waits_for_trailer(item: Finished) -> bool:
+    return item.span.scope_name.startswith(_SCOPE) and item.record.tokens_used is None
+
+
+def _request_of(
+    reading: Reading, rows: Sequence[Finished], waiting: Sequence[tuple[int, int]]
+) -> int | None:
+    """Return the place of the trailer's request: in its trace before others, then the closest."""
     duration_s = reading.number("trailer_duration_s")
-    span, trailer = item.span, reading.span
-    model = "gen_ai.request.model"
-    if (
-        duration_s is None
-        or not span.scope_name.startswith(_SCOPE)
-        or item.record.tokens_used is not None
-        or item.record.is_stream
-        or not same_instance(span, trailer)
-        or span.attributes.get(model) != trailer.attributes.get(model)
-    ):
+    if duration_s is None:
         return None
-    gap_ns = abs(trailer.start_ns - duration_s * _NS_PER_S - span.end_ns)
-    return gap_ns if gap_ns < MAX_GAP_NS else None
+    began_ns = reading.span.start_ns - int(duration_s * _NS_PER_S)
+    near = waiting[
+        bisect_left(waiting, (began_ns - MAX_GAP_NS, 0)) : bisect_right(
+            waiting, (began_ns + MAX_GAP_NS, 0)
+        )
+    ]
+    return min(
+        (
+            (rows[place].span.trace_id != reading.span.trace_id, abs(began_ns - end_ns), place)
+            for end_ns, place in near
+            if _same_stream(reading.span, rows[place])
+        ),
+        default=(False, 0, None),
+    )[2]
+
+
+def _same_stream(trailer: Span, item: Finished) -> bool:
+    return (
+        not item.record.is_stream  # else it has its trailer already
+        and same_instance(item.span, trailer)
+        and item.span.attributes.get(_MODEL) == trailer.attributes.get(_MODEL)
+    )
 
 
 def _ended(item: Finished, reading: Reading) -> Finished:

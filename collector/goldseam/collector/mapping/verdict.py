@@ -7,6 +7,8 @@ tool) is no request, so tokens are never counted twice.
 from enum import StrEnum
 from typing import Final
 
+from goldseam.collector.dialects.langfuse import OBSERVATION_TYPE
+from goldseam.collector.dialects.langfuse import OPERATIONS as OBSERVED
 from goldseam.collector.dialects.litellm import RAW_REQUEST
 from goldseam.collector.spans import KIND_CLIENT, Span
 from goldseam.semconv.attributes import SPAN_TYPE, SpanType
@@ -31,7 +33,7 @@ _OWN: Final[dict[str, Verdict]] = {
 }
 """Spans of Goldseam's that say what they are."""
 
-_OPERATIONS: Final = {
+OPERATIONS: Final = {
     alias: operation
     for operation, aliases in {
         "chat": ("chat", "completion", "acompletion", "responses", "aresponses", "response"),
@@ -62,6 +64,7 @@ _LLM_REQUEST_TYPES: Final = {
     "rerank": "rerank",
 }
 _OPENINFERENCE_WRAPPERS: Final = frozenset({"AGENT", "CHAIN", "TOOL"})
+_LANGFUSE_WRAPPERS: Final = frozenset({"agent", "chain", "tool"})
 _OPENINFERENCE_KINDS: Final = {"LLM": "chat", "EMBEDDING": "embeddings"}
 _TRAILER: Final = "trailer"
 _LOGFIRE_TYPE: Final = "logfire.span_type"
@@ -97,6 +100,7 @@ def encloses(span: Span) -> bool:
         (operation in _WRAPPERS and operation != "agent_step")
         or bool(text(span, "traceloop.span.kind"))
         or text(span, "openinference.span.kind").upper() in _OPENINFERENCE_WRAPPERS
+        or text(span, OBSERVATION_TYPE) in _LANGFUSE_WRAPPERS
     )
 
 
@@ -104,10 +108,12 @@ def operation_of(span: Span) -> str | None:
     """Return the normalised operation of an AI request, None if nothing tells."""
     if kind := text(span, "openinference.span.kind"):
         return _OPENINFERENCE_KINDS.get(kind.upper())
+    if observed := OBSERVED.get(text(span, OBSERVATION_TYPE)):
+        return observed
     if operation_id := text(span, "ai.operationId"):
         return "embeddings" if operation_id.endswith(".doEmbed") else "chat"
     if operation := text(span, "gen_ai.operation.name").lower():
-        return _OPERATIONS.get(operation, operation)
+        return OPERATIONS.get(operation, operation)
     return _LLM_REQUEST_TYPES.get(text(span, "llm.request.type"))
 
 
@@ -120,6 +126,8 @@ def text(span: Span, name: str) -> str:
 def _describes_request(span: Span) -> bool:  # noqa: PLR0911 - a table
     if kind := text(span, "openinference.span.kind"):
         return kind.upper() in _OPENINFERENCE_KINDS
+    if observed := text(span, OBSERVATION_TYPE):
+        return observed in OBSERVED
     if operation_id := text(span, "ai.operationId"):
         return operation_id.endswith(_VERCEL_CALLS)
     if span.name == RAW_REQUEST:
@@ -137,7 +145,7 @@ def _describes_request(span: Span) -> bool:  # noqa: PLR0911 - a table
 
 
 def _is_call(operation: str, span: Span) -> bool:
-    if operation in _OPERATIONS:
+    if operation in OPERATIONS:
         return True
     if operation in _WRAPPERS:
         return False
