@@ -137,6 +137,14 @@ ROWS = (
     Row(name="rate-limit-is-no-blip",
         failure=fail(C.RATE_LIMIT), health=health(ONE), policy=Policy(prefer_same_model=True),
         expected=("fallback", OLLAMA, 0.0)),
+    Row(name="bad-output-is-asked-once-more-at-once",
+        failure=fail(C.RESPONSE_INVALID), health=health(ONE), expected=("retry", OPENAI, 0.0)),
+    Row(name="second-bad-output-goes-elsewhere",
+        failure=fail(C.RESPONSE_INVALID), history=taken(fail(C.RESPONSE_INVALID)),
+        health=health(ONE), expected=("fallback", OLLAMA, 0.0)),
+    Row(name="second-bad-output-of-a-lone-provider-is-the-last",
+        failure=fail(C.RESPONSE_INVALID), history=taken(fail(C.RESPONSE_INVALID)),
+        expected="every model had a second try"),
     Row(name="nothing-after-the-deadline",
         failure=fail(C.TIMEOUT), health=health(ONE), now_s=20.0,
         expected="no time is left before the deadline"),
@@ -158,7 +166,7 @@ ROWS = (
         Row(name=f"{code}-ends-it-at-once", failure=fail(code), health=health(TWO),
             expected=f"{code} is not mended by asking again")
         for code in (C.REQUEST_TOO_LARGE, C.CONTEXT_LENGTH, C.CONTENT_FILTER, C.CANCELLED,
-                     C.PERMISSION, C.INVALID_REQUEST, C.RESPONSE_INVALID, C.UNKNOWN)
+                     C.PERMISSION, C.INVALID_REQUEST, C.UNKNOWN)
     ),
 )  # fmt: skip
 
@@ -315,7 +323,9 @@ healths = st.builds(
     ),
 )
 outcomes = st.tuples(st.sampled_from(ErrorCode), st.none() | seconds, seconds)
-WAITABLE = {C.TIMEOUT, C.CONNECTION, C.RATE_LIMIT, C.OVERLOADED, C.SERVER_ERROR}
+WAITABLE = {
+    C.TIMEOUT, C.CONNECTION, C.RATE_LIMIT, C.OVERLOADED, C.SERVER_ERROR, C.RESPONSE_INVALID,
+}  # fmt: skip
 
 
 @settings(deadline=None)  # the machine may be busy

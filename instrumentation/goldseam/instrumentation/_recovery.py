@@ -22,6 +22,7 @@ from goldseam.instrumentation._invocation import Invocation
 from goldseam.instrumentation._raw import is_raw
 from goldseam.instrumentation._request import SentRequest
 from goldseam.instrumentation._steps import AttemptSpan, StepSpan, attempt_attributes
+from goldseam.instrumentation._verdict import Unusable, achecked, checked
 from goldseam.recovery import (
     GiveUp,
     NothingAskedError,
@@ -206,12 +207,26 @@ class Mender:
         }
 
     def _send(self, step: Step) -> Any:
-        response = self._sender(step, self._clients.sync_client)()
+        try:
+            response = checked(
+                self._sender(step, self._clients.sync_client)(),
+                self.invocation.format,
+                is_stream=self._request.is_stream,
+            )
+        except Unusable as verdict:
+            raise verdict.cause from None
         self._note_answer(response)
         return response
 
     async def _asend(self, step: Step) -> Any:
-        response = await self._sender(step, self._clients.async_client)()
+        try:
+            response = await achecked(
+                await self._sender(step, self._clients.async_client)(),
+                self.invocation.format,
+                is_stream=self._request.is_stream,
+            )
+        except Unusable as verdict:
+            raise verdict.cause from None
         self._note_answer(response)
         return response
 

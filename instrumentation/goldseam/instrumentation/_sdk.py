@@ -28,6 +28,7 @@ from goldseam.instrumentation._recovery import Mender, NotMended
 from goldseam.instrumentation._request import SentRequest, options_of
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected, follow
+from goldseam.instrumentation._verdict import Unusable, achecked, checked
 from goldseam.recovery import RecoveryConfig, Target, Vitals, is_spared, original_timeout_s
 
 _T = TypeVar("_T")
@@ -69,28 +70,18 @@ class ChokePoint:
         if call is None:
             return wrapped(*args, **kwargs)
         if (detour := call.detour()) is not None:
-            with _Detour(call, detour):
+            with _Mending(call, detour):
                 return call.answered(detour.mend())
         try:
             with call.current():
-                response = wrapped(*call.args, **call.kwargs)
+                response = call.checked(wrapped(*call.args, **call.kwargs))
         except Exception as error:
-            mender = call.mender(error)
-            if mender is None:
-                call.failed(error)
-                raise
-            try:
-                response = mender.mend()
-            except NotMended:
-                call.failed(error)
-            except Exception as fault:  # noqa: BLE001 - ours; the application gets its own error
-                report("Mender", fault)
-                call.failed(error)
-            except BaseException as interruption:
-                call.interrupted(mender, interruption)
-                raise
-            else:
-                return call.answered(response)
+            if (mender := call.mender(error)) is not None:
+                with _Mending(call, mender):
+                    return call.answered(mender.mend())
+            if isinstance(error, Unusable):
+                return call.unusable(error)
+            call.failed(error)
             raise
         except BaseException as interruption:
             call.failed(interruption)
@@ -105,28 +96,18 @@ class ChokePoint:
         if call is None:
             return await wrapped(*args, **kwargs)
         if (detour := call.detour()) is not None:
-            with _Detour(call, detour):
+            with _Mending(call, detour):
                 return call.answered(await detour.amend())
         try:
             with call.current():
-                response = await wrapped(*call.args, **call.kwargs)
+                response = await call.achecked(await wrapped(*call.args, **call.kwargs))
         except Exception as error:
-            mender = call.mender(error)
-            if mender is None:
-                call.failed(error)
-                raise
-            try:
-                response = await mender.amend()
-            except NotMended:
-                call.failed(error)
-            except Exception as fault:  # noqa: BLE001 - ours; the application gets its own error
-                report("Mender", fault)
-                call.failed(error)
-            except BaseException as interruption:
-                call.interrupted(mender, interruption)
-                raise
-            else:
-                return call.answered(response)
+            if (mender := call.mender(error)) is not None:
+                with _Mending(call, mender):
+                    return call.answered(await mender.amend())
+            if isinstance(error, Unusable):
+                return call.unusable(error)
+            call.failed(error)
             raise
         except BaseException as interruption:
             call.failed(interruption)
@@ -229,7 +210,7 @@ class _Call:
         """Return what may bring another answer; None where the error is final."""
         if self._config.mode == "off":
             return None
-        mender = self._mender(error)
+        mender = self._mender(error.cause if isinstance(error, Unusable) else error)
         if self._config.mode == "observe":
             mender.observe()
         return mender if self._is_owned else None
@@ -263,6 +244,40 @@ class _Call:
             report("_Call.answered", error)
             self._unread()
         return response
+
+    def checked(self, response: _T) -> _T:
+        """Return the answer of the original attempt, if it is one.
+
+        Raises:
+            Unusable: It is none, and recovery may bring a better one.
+        """
+        if not self._is_owned:
+            return response
+        answer: _T = checked(response, self._invocation.format, is_stream=self._request.is_stream)
+        return answer
+
+    async def achecked(self, response: _T) -> _T:
+        """Return the answer of the original attempt, if it is one: `checked` for tasks."""
+        if not self._is_owned:
+            return response
+        answer: _T = await achecked(
+            response, self._invocation.format, is_stream=self._request.is_stream
+        )
+        return answer
+
+    def unusable(self, verdict: Unusable) -> Any:
+        """End with an answer that is none; the caller gets what the SDK gave."""
+        if self._request.is_stream:
+            return self.answered(verdict.response)
+        self._failed_with_answer(verdict)
+        return verdict.response
+
+    @fenced
+    def _failed_with_answer(self, verdict: Unusable) -> None:
+        answer = None
+        if not isinstance(verdict.response, str | bytes):
+            answer = self._invocation.format.read(verdict.response)
+        self._invocation.fail(verdict.cause, answer=answer)
 
     def answered_at_once(self, response: _T) -> _T:
         """End with the answer of the original attempt."""
@@ -310,8 +325,8 @@ class _Call:
         return True
 
 
-class _Detour:
-    """Tells how a detour ends; where nobody was asked on it, the way straight ahead is free."""
+class _Mending:
+    """Tells how mending ends. Where it brought nothing to give or to raise, the block is left."""
 
     def __init__(self, call: _Call, mender: Mender) -> None:
         self._call = call
@@ -330,6 +345,9 @@ class _Detour:
                 return True
             self._call.failed(exc.outcome)
             raise exc.outcome from exc.outcome.__cause__
+        if isinstance(exc, Exception):  # ours; the application gets its own error
+            report("Mender", exc)
+            return True
         if exc is not None:
             self._call.interrupted(self._mender, exc)
         return False

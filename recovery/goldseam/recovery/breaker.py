@@ -8,7 +8,7 @@ looks like a row. Not safe for threads by itself; the clock's reading is passed 
 from typing import Final
 
 from goldseam.errors import ErrorCode
-from goldseam.recovery.situation import ELSEWHERE, RETRYABLE
+from goldseam.recovery.situation import ELSEWHERE, ONCE_MORE, RETRYABLE
 
 MIN_OUTCOMES: Final = 10
 """Fewer outcomes inside the window say nothing about a rate."""
@@ -32,7 +32,7 @@ COLD_START_S: Final = 300.0
 MAX_REST_S: Final = 60.0
 """A wait that a provider asked for is kept in mind this long at most."""
 
-_FAILURES: Final = RETRYABLE | ELSEWHERE
+_FAILURES: Final = RETRYABLE | ELSEWHERE | ONCE_MORE
 _ACCOUNT: Final = frozenset({ErrorCode.QUOTA_EXCEEDED, ErrorCode.AUTH})
 
 

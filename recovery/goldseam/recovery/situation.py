@@ -33,6 +33,9 @@ RETRYABLE: Final = frozenset(
 )
 """The same request may succeed at the same place a little later."""
 
+ONCE_MORE: Final = frozenset({ErrorCode.RESPONSE_INVALID})
+"""A model's bad output: asked once more at the same place, at once, then elsewhere."""
+
 ELSEWHERE: Final = frozenset({ErrorCode.QUOTA_EXCEEDED, ErrorCode.AUTH, ErrorCode.NOT_FOUND})
 """Trying again there is hopeless; another provider may answer."""
 
@@ -126,8 +129,14 @@ class Situation:
         return [
             failure
             for failure in self.latest
-            if (failure.code in RETRYABLE or not failure.was_sent) and self.may_ask(failure.target)
+            if self._is_worth_a_repeat(failure) and self.may_ask(failure.target)
         ]
+
+    def _is_worth_a_repeat(self, failure: Failure) -> bool:
+        if failure.code in ONCE_MORE:
+            same = (past for past in self.failures if past.target == failure.target)
+            return sum(past.code in ONCE_MORE for past in same) == 1
+        return failure.code in RETRYABLE or not failure.was_sent
 
     def untried(self) -> Iterator[Alternative]:
         """Yield the ready providers that were not asked yet and may be, in order."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from goldseam.errors import ErrorCode
-from goldseam.recovery.situation import ELSEWHERE, RETRYABLE, Situation
+from goldseam.recovery.situation import ELSEWHERE, ONCE_MORE, RETRYABLE, Situation
 from goldseam.recovery.values import MIN_ATTEMPT_S, Failure, Skip, Step, Target
 
 _BLIP: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.CONNECTION})
@@ -36,7 +36,7 @@ class FallbackStrategy(ErrorRecoveryStrategy):
     """Sends the call to the next ready provider that was not asked yet, without a wait."""
 
     name: ClassVar[str] = "fallback"
-    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE
+    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE | ONCE_MORE
 
     def propose(self, situation: Situation) -> Step | Skip:
         """Return a step to the first untried provider."""
@@ -62,7 +62,7 @@ class RetryStrategy(ErrorRecoveryStrategy):
     """
 
     name: ClassVar[str] = "retry"
-    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE
+    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE | ONCE_MORE
 
     def propose(self, situation: Situation) -> Step | Skip:
         """Return a step to the failed target that may be asked soonest."""
@@ -89,6 +89,8 @@ STRATEGIES: Final[tuple[ErrorRecoveryStrategy, ...]] = (FallbackStrategy(), Retr
 
 
 def _stays_with_model(situation: Situation) -> bool:
+    if not situation.history and situation.failure.code in ONCE_MORE:
+        return bool(situation.repeatable())
     return (
         situation.policy.prefer_same_model
         and not situation.history
@@ -98,6 +100,8 @@ def _stays_with_model(situation: Situation) -> bool:
 
 
 def _why_no_repeat(situation: Situation) -> str:
+    if all(failure.code in ONCE_MORE for failure in situation.latest):
+        return "every model had a second try"
     hopeful = [failure for failure in situation.latest if failure.code in RETRYABLE]
     if not hopeful:
         return f"trying again does not help against {situation.failure.code}"
@@ -116,7 +120,7 @@ def _preference(failure: Failure, situation: Situation) -> tuple[bool, bool, flo
 
 def _wait_s(failure: Failure, situation: Situation) -> float:
     """Return how long to wait from now before asking again where `failure` happened."""
-    if not failure.was_sent:
+    if not failure.was_sent or failure.code in ONCE_MORE:
         return max(0.0, failure.at_s + (failure.retry_after_s or 0.0) - situation.now_s)
     caps_s = situation.policy.backoff_caps_s
     repeats = situation.attempts_at(failure.target.provider) - 1
