@@ -115,6 +115,7 @@ class Application:
         self.timeout_s: float | None = 20.0
         self.strategies: tuple[ErrorRecoveryStrategy, ...] = STRATEGIES
         self.vitals = Vitals()
+        self.extra: dict[str, Provider] = {}
         self.patience_s: float | None = None
         self.steps: list[Step] = []
         self.jitter: Callable[[], float] = lambda: 0.5
@@ -133,7 +134,7 @@ class Application:
         return RecoveryConfig(
             mode=self.mode,
             policy=self.policy,
-            providers={"spare": spare},
+            providers={"spare": spare, **self.extra},
             strategies=self.strategies,
         )
 

@@ -165,7 +165,7 @@ ROWS = (
     *(
         Row(name=f"{code}-ends-it-at-once", failure=fail(code), health=health(TWO),
             expected=f"{code} is not mended by asking again")
-        for code in (C.REQUEST_TOO_LARGE, C.CONTEXT_LENGTH, C.CONTENT_FILTER, C.CANCELLED,
+        for code in (C.REQUEST_TOO_LARGE, C.CONTENT_FILTER, C.CANCELLED,
                      C.PERMISSION, C.INVALID_REQUEST, C.UNKNOWN)
     ),
 )  # fmt: skip

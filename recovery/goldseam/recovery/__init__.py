@@ -16,9 +16,9 @@ from goldseam.recovery.drivers import (
 from goldseam.recovery.hooks import NullWatch, StepWatch, Watch
 from goldseam.recovery.plan import next_step
 from goldseam.recovery.providers import Preset, Provider, preset_providers
+from goldseam.recovery.simplify import STRATEGIES, SimplifyStrategy
 from goldseam.recovery.situation import Situation
 from goldseam.recovery.strategies import (
-    STRATEGIES,
     ErrorRecoveryStrategy,
     FallbackStrategy,
     RetryStrategy,
@@ -57,6 +57,7 @@ __all__ = [
     "RecoveryConfigError",
     "Request",
     "RetryStrategy",
+    "SimplifyStrategy",
     "Situation",
     "Skip",
     "Source",

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from goldseam.recovery.providers import PRESETS, Api, Preset, Provider, preset_providers
-from goldseam.recovery.strategies import STRATEGIES, ErrorRecoveryStrategy
+from goldseam.recovery.simplify import STRATEGIES
+from goldseam.recovery.strategies import ErrorRecoveryStrategy
 from goldseam.recovery.values import Policy
 
 Mode = Literal["off", "observe", "on"]
@@ -262,6 +263,10 @@ def _models(value: object, where: str) -> dict[str, str]:
     return {asked: _text(here, where) for asked, here in _table(value, where).items()}
 
 
+def _windows(value: object, where: str) -> dict[str, int]:
+    return {model: _count(tokens, where) for model, tokens in _table(value, where).items()}
+
+
 _POLICY_CHECKS: Final = {
     "max_attempts": _count,
     "max_attempts_per_provider": _count,
@@ -279,5 +284,7 @@ _PROVIDER_CHECKS: Final = {
     "models": _models,
     "timeout_s": _seconds,
     "unloads_after_s": _seconds,
+    "windows": _windows,
+    "limit_window_s": _seconds,
     "api": _api,
 }

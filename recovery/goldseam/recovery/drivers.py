@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
+from goldseam.errors import ErrorCode
 from goldseam.recovery import plan
 from goldseam.recovery.config import RecoveryConfig
 from goldseam.recovery.failures import failure_from
@@ -324,7 +325,15 @@ class _Session(Generic[T]):
 
     def failure(self, error: Exception, target: Target) -> Failure:
         """Read an exception of an attempt at `target`."""
-        return failure_from(error, target, at_s=self._clock(), now=self._now())
+        now = self._now()
+        failure = failure_from(error, target, at_s=self._clock(), now=now)
+        if failure.code is not ErrorCode.RATE_LIMIT or failure.retry_after_s is not None:
+            return failure
+        provider = self._config.providers.get(target.provider)
+        window_s = provider.limit_window_s if provider else None
+        if window_s is None:
+            return failure
+        return replace(failure, retry_after_s=window_s - now.timestamp() % window_s)
 
     def failed(self, step: Step, error: Exception) -> Failure:
         """Take a failed step into the history."""

@@ -25,6 +25,35 @@ _HINT: Final = re.compile(
     re.IGNORECASE,
 )
 _WORDS_S: Final = {"milli": 0.001, "secon": 1.0, "minut": 60.0, "hours": 3_600.0, "hour": 3_600.0}
+_LIMITS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"maximum context length (?:is|of) (\d+)",
+        r"context length is only (\d+)",
+        r"exceed context limit: \d+ \+ \d+ > (\d+)",
+        r"prompt is too long: \d+ tokens > (\d+)",
+        r"model with (\d+) maximum context length",
+        r"configured limit of (\d+) tokens",
+    )
+)
+"""Where providers write the size of the window: OpenAI and vLLM, newer vLLM, Anthropic (two),
+Mistral, Azure."""
+
+_PROMPTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\((\d+) in (?:the|your) (?:messages|prompt)",
+        r"messages resulted in (\d+) tokens",
+        r"you passed (\d+) input tokens",
+        r"exceed context limit: (\d+) \+ \d+ >",
+        r"prompt is too long: (\d+) tokens",
+        r"prompt contains (\d+) tokens",
+    )
+)
+"""Where they write how much of it the prompt takes."""
+
+_MAX_TEXT: Final = 4_000
+
 _EPOCH_MS: Final = 1e11
 """A larger count since the epoch is in milliseconds: as seconds it would be the year 5138."""
 _EPOCH_S: Final = 1e9
@@ -45,6 +74,9 @@ def failure_from(error: Exception, target: Target, *, at_s: float, now: datetime
     wait_s = None
     if verdict.code in _WAITS:
         wait_s = retry_after_s(headers_of(error), evidence.message or "", now=now)
+    limit_tokens, prompt_tokens = None, None
+    if verdict.code is ErrorCode.CONTEXT_LENGTH:
+        limit_tokens, prompt_tokens = window_of(evidence.message or "")
     return Failure(
         target=target,
         code=verdict.code,
@@ -52,6 +84,8 @@ def failure_from(error: Exception, target: Target, *, at_s: float, now: datetime
         retry_after_s=wait_s,
         http_status=evidence.http_status,
         at_s=at_s,
+        limit_tokens=limit_tokens,
+        prompt_tokens=prompt_tokens,
     )
 
 
@@ -83,6 +117,17 @@ def retry_after_s(headers: Mapping[str, str], message: str, *, now: datetime) ->
         _resets_s(headers, now),
     )
     return next((wait for wait in waits if wait is not None), None)
+
+
+def window_of(message: str) -> tuple[int | None, int | None]:
+    """Return the window and the prompt's size in tokens, as far as the provider's text tells."""
+    return _first_number(_LIMITS, message), _first_number(_PROMPTS, message)
+
+
+def _first_number(patterns: tuple[re.Pattern[str], ...], message: str) -> int | None:
+    text = message[:_MAX_TEXT].replace(",", "")
+    found = next(filter(None, (pattern.search(text) for pattern in patterns)), None)
+    return int(found[1]) if found else None
 
 
 def duration_s(text: str) -> float | None:

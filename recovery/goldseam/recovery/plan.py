@@ -11,8 +11,9 @@ from dataclasses import replace
 from typing import Final
 
 from goldseam.errors import ErrorCode
+from goldseam.recovery.simplify import STRATEGIES
 from goldseam.recovery.situation import Situation, reserve_s
-from goldseam.recovery.strategies import STRATEGIES, ErrorRecoveryStrategy
+from goldseam.recovery.strategies import ErrorRecoveryStrategy
 from goldseam.recovery.values import (
     MIN_ATTEMPT_S,
     Alternative,

@@ -30,6 +30,10 @@ class Provider:
         models: Asked model to model here; `*` stands for all others; absent means the same name.
         timeout_s: Time-out of one attempt there; None takes the caller's.
         api: The API that it speaks at `base_url`.
+        windows: Tokens that a model here takes, prompt and answer together; `*` stands for all
+            others.
+        limit_window_s: The provider counts requests in windows of so many seconds and does not say
+            how long to wait: after a rate limit it is left alone until the window is over.
         unloads_after_s: Idle seconds after which it unloads a model, so that the next answer takes
             long without being a sign of trouble; None where it does not.
     """
@@ -41,6 +45,8 @@ class Provider:
     timeout_s: float | None = None
     api: Api = "openai"
     unloads_after_s: float | None = None
+    windows: Mapping[str, int] = field(default_factory=dict)
+    limit_window_s: float | None = None
 
     def api_key(self) -> str | None:
         """Return the key from the environment; None where none is set."""
@@ -57,13 +63,18 @@ class Provider:
             return Target(self.name, self.models.get("*"))
         return Target(self.name, self.models.get(model, self.models.get("*", model)))
 
+    def window_of(self, target: Target) -> int | None:
+        """Return how many tokens a model here takes; None where nobody said."""
+        return self.windows.get(target.model or "*", self.windows.get("*"))
+
 
 def ready_alternatives(providers: Iterable[Provider], asked: Target) -> tuple[Alternative, ...]:
     """Return the ready providers' targets for what was asked, in order, without the asked one."""
     targets = (
-        Alternative(provider.target_for(asked.model), provider.timeout_s)
+        Alternative(target, provider.timeout_s, provider.window_of(target))
         for provider in providers
         if provider.is_ready
+        for target in (provider.target_for(asked.model),)
     )
     return tuple(alternative for alternative in targets if alternative.target != asked)
 
@@ -83,6 +94,7 @@ PRESETS: Final[Mapping[str, Provider]] = {
             name="ovhcloud",
             base_url="https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
             api_key_env="OVH_AI_ENDPOINTS_ACCESS_TOKEN",
+            limit_window_s=60.0,
         ),
     )
 }

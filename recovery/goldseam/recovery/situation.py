@@ -39,6 +39,9 @@ ONCE_MORE: Final = frozenset({ErrorCode.RESPONSE_INVALID})
 ELSEWHERE: Final = frozenset({ErrorCode.QUOTA_EXCEEDED, ErrorCode.AUTH, ErrorCode.NOT_FOUND})
 """Trying again there is hopeless; another provider may answer."""
 
+BIGGER: Final = frozenset({ErrorCode.CONTEXT_LENGTH})
+"""Only a model with a bigger window takes the same request."""
+
 _PER_MODEL: Final = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED, ErrorCode.NOT_FOUND})
 """Another model on the same host may be spared: limits, capacity and absence are per model."""
 
@@ -148,8 +151,23 @@ class Situation:
                 for failure in self.failures
                 if failure.was_sent and failure.target.provider == target.provider
             )
-            if target not in tried and account_is_fine and self.may_ask(target):
+            if (
+                target not in tried
+                and account_is_fine
+                and self._fits(alternative)
+                and self.may_ask(target)
+            ):
                 yield alternative
+
+    def _fits(self, alternative: Alternative) -> bool:
+        """Tell whether the request may fit there: always, unless it was too long elsewhere."""
+        if all(failure.code not in BIGGER for failure in self.failures):
+            return True
+        if alternative.window_tokens is None:
+            return False
+        known = (failure.limit_tokens or 0 for failure in self.failures)
+        needed = (failure.prompt_tokens or 0 for failure in self.failures)
+        return alternative.window_tokens > max(*known, *needed, 0, 0)
 
     def timeout_s(self, target: Target, delay_s: float, *, keep_reserve: bool) -> float | None:
         """Return the time-out of an attempt at `target` after `delay_s`.

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Final
 
 from goldseam.errors import ErrorCode
-from goldseam.recovery.situation import ELSEWHERE, ONCE_MORE, RETRYABLE, Situation
+from goldseam.recovery.situation import BIGGER, ELSEWHERE, ONCE_MORE, RETRYABLE, Situation
 from goldseam.recovery.values import MIN_ATTEMPT_S, Failure, Skip, Step, Target
 
 _BLIP: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.CONNECTION})
@@ -36,7 +36,7 @@ class FallbackStrategy(ErrorRecoveryStrategy):
     """Sends the call to the next ready provider that was not asked yet, without a wait."""
 
     name: ClassVar[str] = "fallback"
-    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE | ONCE_MORE
+    mends: ClassVar[frozenset[ErrorCode]] = RETRYABLE | ELSEWHERE | ONCE_MORE | BIGGER
 
     def propose(self, situation: Situation) -> Step | Skip:
         """Return a step to the first untried provider."""
@@ -46,6 +46,8 @@ class FallbackStrategy(ErrorRecoveryStrategy):
             return Skip(self.name, "no other provider is ready")
         untried = [alternative.target for alternative in situation.untried()]
         if not untried:
+            if situation.failure.code in BIGGER and not situation.history:
+                return Skip(self.name, "no ready provider is known to have a bigger window")
             return Skip(self.name, "every ready provider was tried")
         is_open = situation.health.open.__contains__
         target = min(untried, key=is_open)
@@ -82,10 +84,6 @@ class RetryStrategy(ErrorRecoveryStrategy):
             body=last.body if last else None,
             degraded=last.degraded if last else False,
         )
-
-
-STRATEGIES: Final[tuple[ErrorRecoveryStrategy, ...]] = (FallbackStrategy(), RetryStrategy())
-"""In the order in which they are asked: another ready provider comes before any wait."""
 
 
 def _stays_with_model(situation: Situation) -> bool:

@@ -80,6 +80,8 @@ class Failure:
             again; None where it said nothing.
         http_status: Status of the answer, None without one.
         at_s: When it failed.
+        limit_tokens: Size of the model's window, where the provider said it.
+        prompt_tokens: Tokens of the prompt, where the provider counted them.
         was_sent: Whether a request went there at all; False where its breaker is open.
     """
 
@@ -89,6 +91,8 @@ class Failure:
     retry_after_s: float | None = None
     http_status: int | None = None
     at_s: float = 0.0
+    limit_tokens: int | None = None
+    prompt_tokens: int | None = None
     was_sent: bool = True
 
 
@@ -130,10 +134,12 @@ class Alternative:
     Attributes:
         target: The provider and the model that it would be asked for.
         timeout_s: That provider's own time-out for one attempt; None takes the caller's.
+        window_tokens: Size of that model's window, where the settings say it.
     """
 
     target: Target
     timeout_s: float | None = None
+    window_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
