@@ -67,6 +67,27 @@ def checked(response: Any, format_: Format, *, is_stream: bool) -> Any:
     Raises:
         Unusable: It is none.
     """
+    try:
+        return _checked(response, format_, is_stream=is_stream)
+    except Unusable:
+        raise
+    except Exception as fault:  # noqa: BLE001 - the fence: what we cannot judge is an answer
+        report("checked", fault)
+        return response
+
+
+async def achecked(response: Any, format_: Format, *, is_stream: bool) -> Any:
+    """Return what the SDK returned if it is an answer: `checked` for tasks."""
+    try:
+        return await _achecked(response, format_, is_stream=is_stream)
+    except Unusable:
+        raise
+    except Exception as fault:  # noqa: BLE001 - the fence: what we cannot judge is an answer
+        report("achecked", fault)
+        return response
+
+
+def _checked(response: Any, format_: Format, *, is_stream: bool) -> Any:
     if is_raw(response):
         return response
     if not is_stream:
@@ -90,10 +111,9 @@ def checked(response: Any, format_: Format, *, is_stream: bool) -> Any:
     return response
 
 
-async def achecked(response: Any, format_: Format, *, is_stream: bool) -> Any:
-    """Return what the SDK returned if it is an answer: `checked` for tasks."""
+async def _achecked(response: Any, format_: Format, *, is_stream: bool) -> Any:
     if not is_stream or is_raw(response) or not hasattr(response, "_iterator"):
-        return checked(response, format_, is_stream=False)
+        return _checked(response, format_, is_stream=False)
     inner, seen = response._iterator, []  # noqa: SLF001 - as in `checked`
     failure: Exception | None = None
     try:
