@@ -6,6 +6,7 @@ can be compared between two runs. Used where the same must hold for everything: 
 
 import gc
 import importlib
+import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -225,7 +226,145 @@ async def _anthropic(asking: Asking) -> Any:
         return [whole, await told(_read(client, "messages", **asked))]
 
 
+_PICTURE: Final = "data:image/png;base64,iVBORw0KGgo="
+_ARGUMENTS: Final = '{"city": "Oslo"}'
+_CALL: Final = {
+    "id": "call_1", "type": "function", "function": {"name": "weather", "arguments": _ARGUMENTS},
+}  # fmt: skip
+_TOOL: Final = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object"}},
+}
+RICH: Final[dict[str, Any]] = {
+    "model": "gpt-4o",
+    "tools": [_TOOL],
+    "messages": [
+        {"role": "system", "content": "long words " * 4000},
+        {"role": "user", "content": [
+            {"type": "text", "text": "What is this?"},
+            {"type": "image_url", "image_url": {"url": _PICTURE}},
+            {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+            {"type": "file", "file": {"file_id": "file-1"}},
+            {"type": "file", "file": {"file_data": _PICTURE, "filename": "a.png"}},
+            {"type": "video"},
+        ]},
+        {"role": "assistant", "tool_calls": [_CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "[12, 13]"},
+    ],
+}  # fmt: skip
+"""Every kind of part that a chat request can hold, and too much text."""
+
+_CHOICE: Final = {
+    "index": 0,
+    "finish_reason": "tool_calls",
+    "message": {"role": "assistant", "content": None, "tool_calls": [_CALL]},
+}
+_ANSWER: Final = {"id": "c", "model": "m", "choices": [_CHOICE]}
+CALLING: Final = raw(headers=JSON, body=json.dumps(_ANSWER))
+
+
+def _events(*events: Any) -> Reply:
+    """Return a stream of server-sent events."""
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+    return raw(headers={"content-type": "text/event-stream"}, body=body)
+
+
+def _delta(**delta: Any) -> dict[str, Any]:
+    return {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta}]}
+
+
+_CALL_DELTA: Final = {"index": 0, **_CALL}
+CALLING_STREAM: Final = _events(
+    _delta(role="assistant", content="So"),
+    _delta(reasoning_content="Hm."),
+    _delta(tool_calls=[_CALL_DELTA]),
+    _delta(tool_calls=[{"index": 0, "function": {"arguments": ""}}]),
+    {
+        "id": "c",
+        "model": "m",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}],
+    },
+)
+
+_CLAUDE: Final[dict[str, Any]] = {
+    "model": "claude",
+    "max_tokens": 9,
+    "tools": [{"name": "weather", "input_schema": {"type": "object"}}],
+    "messages": [
+        {"role": "user", "content": [
+            {"type": "image",
+             "source": {"type": "base64", "media_type": "image/png", "data": "AA"}},
+            {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}},
+            {"type": "document", "source": {"type": "file", "file_id": "file-1"}},
+        ]},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "Hm."},
+            {"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Oslo"}},
+            {"type": "server_tool_use", "id": "t2", "name": "web_search", "input": {}},
+            {"type": "web_search_tool_result", "tool_use_id": "t2", "content": []},
+        ]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "t1", "content": "12"},
+        ]},
+    ],
+}  # fmt: skip
+_CLAUDE_ANSWER: Final = raw(headers=JSON, body=json.dumps({
+    "id": "m", "type": "message", "role": "assistant", "model": "claude", "stop_reason": "tool_use",
+    "content": [{"type": "tool_use", "id": "t1", "name": "weather", "input": {"city": "Oslo"}}],
+}))  # fmt: skip
+_OLLAMA_CALL: Final = {"function": {"name": "weather", "arguments": {"city": "Oslo"}}}
+_OLLAMA: Final[dict[str, Any]] = {
+    "model": "m",
+    "stream": False,
+    "messages": [
+        {"role": "user", "content": "hi", "images": ["AAAA"]},
+        {"role": "assistant", "tool_calls": [_OLLAMA_CALL]},
+        {"role": "tool", "content": "12", "tool_name": "weather"},
+    ],
+}
+_OLLAMA_ANSWER: Final = raw(headers=JSON, body=json.dumps({
+    "model": "m", "done": True, "done_reason": "stop",
+    "message": {"role": "assistant", "thinking": "Hm.", "tool_calls": [_OLLAMA_CALL]},
+}))  # fmt: skip
+_GEMINI_TOOLS: Final[dict[str, Any]] = {
+    "tools": [{"functionDeclarations": [{"name": "weather", "parameters": {"type": "OBJECT"}}]}],
+    "contents": [
+        {"role": "user", "parts": [{"inlineData": {"mimeType": "image/png", "data": "AA"}},
+                                   {"fileData": {"fileUri": "https://example.org/a.png"}}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "weather", "args": {}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {}}}]},
+    ],
+}  # fmt: skip
+
+
 SCENARIOS: Final[dict[str, Scenario]] = {
+    "content": Scenario(
+        run=lambda asking: asking.each(
+            lambda client: create(client, "chat.completions", RICH),
+            lambda client: _read(client, **{**RICH, "stream": True}),
+        ),
+        replies=[CALLING, CALLING_STREAM],
+    ),
+    "content on the wire": Scenario(
+        run=lambda asking: asking.post(
+            ("/v1/messages", _CLAUDE),
+            ("/api/chat", _OLLAMA),
+            ("/api/generate", {"model": "m", "prompt": "hi", "images": ["AAAA"], "stream": False}),
+            ("/v1beta/models/g:generateContent", _GEMINI_TOOLS),
+            ("/v1/rerank", {"model": "m", "query": "q"}),
+        ),
+        replies=[
+            _CLAUDE_ANSWER, _OLLAMA_ANSWER, ollama("Nine"), gemini("Nine"),
+            raw(headers=JSON, body='{"model": "m", "usage": {"total_tokens": 3}}'),
+        ],
+    ),
+    "nothing in the answer": Scenario(
+        run=lambda asking: asking.each(lambda client: create(client, "chat.completions", CHAT)),
+        replies=[raw(headers=JSON, body='{"id":"c","choices":[]}')] * 9,
+        backup=[raw(headers=JSON, body='{"id":"c","choices":[]}')] * 9,
+        mode="on",
+    ),
     "whole": Scenario(run=_whole, replies=[chat("Nine", usage=Usage(14, 2)), chat("Ten")]),
     "refused": Scenario(
         run=lambda asking: asking.each(
