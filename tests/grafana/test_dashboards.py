@@ -1,8 +1,11 @@
 """The dashboards: committed files in step, layout sound, every query runs as `grafana_ro`."""
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,18 +13,22 @@ from typing import Any
 import psycopg
 import pytest
 
-from goldseam.grafana import DASHBOARDS, Dashboard, Panel
+from goldseam.grafana import DASHBOARDS, Dashboard, Panel, Source, TextBox, Variable
+from goldseam.grafana.dashboards import COST, HEALTH, RECOVERY
+from goldseam.grafana.dashboards.common import ANY
 from goldseam.grafana.emit import dashboard, text
 from goldseam.grafana.macros import MacroError, expand
 from goldseam.semconv import log_id
 from goldseam.storage import engine, writes
-from goldseam.storage.records import Batch, RequestRecord
+from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
 from goldseam.storage.roles import Role
 
 FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
 NOW = datetime.now(UTC)
-PANELS = [(page, panel) for page in DASHBOARDS for panel in page.panels]
-IDS = [f"{page.uid}:{panel.title}" for page, panel in PANELS]
+A_TRACE = f"{3:032x}"
+"""Of the call that is lost, after two steps."""
+
+each_page = pytest.mark.parametrize("page", DASHBOARDS, ids=lambda page: page.uid)
 
 
 @pytest.fixture
@@ -32,35 +39,82 @@ def reader(database: str) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-def fill(database: str) -> None:
-    """Store an answered, a mended and a lost call."""
-    rows = []
-    for number, (status, outcome) in enumerate(
-        [("success", "not_needed"), ("success", "recovered"), ("error", "failed")]
-    ):
-        started = NOW - timedelta(minutes=10 * (number + 1))
-        row_id = log_id(int(started.timestamp() * 1e9), number + 1, number + 1)
-        failed = outcome != "not_needed"
-        rows.append(
-            RequestRecord(
-                tenant_id="acme",
-                created_at=started,
-                id=row_id,
-                request_id=str(row_id),
-                trace_id=f"{number + 1:032x}",
-                span_id=f"{number + 1:016x}",
-                module="copilot",
-                provider_used="openai",
-                model_requested="gpt-4o",
-                status=status,  # type: ignore[arg-type]
-                first_error_code="TIMEOUT" if failed else None,
-                error_code="TIMEOUT" if status == "error" else None,
-                recovery_outcome=outcome,
-                processing_time_ms=100.0,
-            )
+def request(number: int, outcome: str, *, code: str | None, **values: Any) -> RequestRecord:
+    """Return the call of a trace with that number, that many minutes ago."""
+    started = NOW - timedelta(minutes=number)
+    row_id = log_id(int(started.timestamp() * 1e9), number, number)
+    lost = outcome == "failed"
+    record = RequestRecord(
+        tenant_id="acme",
+        created_at=started,
+        id=row_id,
+        request_id=str(row_id),
+        trace_id=f"{number:032x}",
+        span_id=f"{number:016x}",
+        module="copilot",
+        provider_requested="openai",
+        provider_used="openai",
+        model_requested="gpt-4o",
+        status="error" if lost else "success",
+        first_error_code=code,
+        error_pattern=f"{code}:openai:x" if code else None,
+        error_code=code if lost else None,
+        recovery_outcome=outcome,
+        recovery_strategy="retry" if outcome == "recovered" else None,
+        recovery_time_ms=50.0 if code else None,
+        retry_count=1 if code else 0,
+        processing_time_ms=100.0,
+        input_tokens=10,
+        output_tokens=10,
+        tokens_used=20,
+        cost_usd=0.5,
+        request_metadata={"service.version": "1.0"},
+    )
+    return replace(record, **values)
+
+
+def step(call: RequestRecord, number: int) -> RecoveryRecord:
+    """Return a recovery step of the call that did not help."""
+    started = call.created_at + timedelta(milliseconds=number)
+    return RecoveryRecord(
+        tenant_id=call.tenant_id,
+        created_at=started,
+        id=log_id(int(started.timestamp() * 1e9), number, number),
+        request_log_id=call.id,
+        trace_id=call.trace_id,
+        strategy_name="retry",
+        step_number=number,
+        action_taken="resend",
+        was_successful=False,
+        recovery_time_ms=20.0,
+    )
+
+
+def store(database: str, calls: list[RequestRecord], steps: list[RecoveryRecord]) -> None:
+    """Store calls, steps, and the patterns that the calls mention."""
+    patterns = {
+        (call.tenant_id, call.error_pattern): PatternRecord(
+            tenant_id=call.tenant_id,
+            error_pattern=call.error_pattern,
+            error_code=str(call.first_error_code),
+            error_message_pattern="no answer",
+            provider="openai",
+            normaliser_version=1,
+            probable_cause="The provider is slow.",
+            suggested_action="Wait.",
         )
+        for call in calls
+        if call.error_pattern
+    }
     with engine.connect(database, Role.WRITER) as connection:
-        writes.write(connection, Batch(requests=rows), NOW)
+        writes.write(connection, Batch(requests=calls, recoveries=steps, patterns=patterns), NOW)
+
+
+def fill(database: str) -> None:
+    """Store an answered, a mended and a lost call, with an error that no rule knows among them."""
+    lost = request(3, "failed", code="TIMEOUT")
+    calls = [request(1, "not_needed", code=None), request(2, "recovered", code="UNKNOWN"), lost]
+    store(database, calls, [step(lost, 1), step(lost, 2)])
 
 
 def run(
@@ -80,20 +134,27 @@ def run(
 
 
 def options(connection: psycopg.Connection[Any], page: Dashboard) -> dict[str, list[str]]:
-    """Every option of every variable, as with "All" chosen."""
+    """Every option of every variable, as with "All" chosen; in text boxes, what a link fills in."""
     return {
-        variable.name: [row[0] for row in run(connection, variable.sql, {})[1]]
+        variable.name: [A_TRACE if variable.name == "trace_id" else ""]
+        if isinstance(variable, TextBox)
+        else [row[0] for row in run(connection, variable.sql, {})[1]]
         for variable in page.variables
     }
 
 
-@pytest.mark.parametrize("page", DASHBOARDS, ids=lambda page: page.uid)
+def in_sql(page: Dashboard) -> list[Panel]:
+    """The panels that read PostgreSQL."""
+    return [panel for panel in page.panels if panel.source is Source.POSTGRES]
+
+
+@each_page
 def test_committed_file_is_up_to_date(page: Dashboard) -> None:
     """`make dashboards` would change nothing."""
     assert (FOLDER / f"{page.uid.removeprefix('goldseam-')}.json").read_text() == text(page)
 
 
-@pytest.mark.parametrize("page", DASHBOARDS, ids=lambda page: page.uid)
+@each_page
 def test_layout_is_sound(page: Dashboard) -> None:
     """Ids are unique, no panel leaves the grid, none overlaps another."""
     panels = dashboard(page)["panels"]
@@ -107,47 +168,173 @@ def test_layout_is_sound(page: Dashboard) -> None:
         assert beside or below
 
 
-@pytest.mark.parametrize("page", DASHBOARDS, ids=lambda page: page.uid)
+@each_page
 def test_model_is_the_classic_one(page: Dashboard) -> None:
     """No key of the newer models, and no id that would bind it to one Grafana."""
     model = json.loads(text(page))
     assert not {"id", "apiVersion", "kind", "spec", "__inputs", "__requires"} & set(model)
-    assert model["templating"]["list"][0]["current"] == {"text": "All", "value": "$__all"}
+    choices = [each for each in model["templating"]["list"] if each["type"] == "query"]
+    assert all(each["current"] == {"text": "All", "value": "$__all"} for each in choices)
 
 
-@pytest.mark.parametrize(("page", "panel"), PANELS, ids=IDS)
-def test_query_runs_on_an_empty_database(
-    reader: psycopg.Connection[Any], page: Dashboard, panel: Panel
-) -> None:
-    """A new installation shows no error: variables have no options and tables no rows."""
-    names, rows = run(reader, panel.sql, options(reader, page))
-    assert names
-    assert all(value in (None, 0) for row in rows for value in row)
+def test_the_same_variables_everywhere() -> None:
+    """What is chosen on one page still holds on the next: names and order are the same."""
+    names = [
+        tuple(variable.name for variable in page.variables if isinstance(variable, Variable))
+        for page in DASHBOARDS
+    ]
+    known = ("provider", "model", "module", "tenant", "status")
+    assert all(known[: len(each)] == each for each in names)
 
 
-@pytest.mark.parametrize(("page", "panel"), PANELS, ids=IDS)
-def test_query_fits_its_panel(
-    database: str, reader: psycopg.Connection[Any], page: Dashboard, panel: Panel
+def test_links_lead_to_dashboards_that_exist() -> None:
+    """A link is root-relative, and the dashboard behind it is one of ours."""
+    pages = [page.uid for page in DASHBOARDS]
+    panels = [panel for page in DASHBOARDS for panel in page.panels]
+    urls = {link.url for p in panels for column in p.columns for link in column.links}
+    assert len(urls) >= 3
+    for url in urls:
+        assert url.startswith("/explore?") or url.split("?")[0].removeprefix("/d/") in pages
+
+
+def test_linked_columns_exist_in_the_query() -> None:
+    """A column that has a unit or a link is selected, and so is every field in its links."""
+    for page in DASHBOARDS:
+        for panel in page.panels:
+            for column in panel.columns:
+                fields = {column.name}.union(
+                    *(re.findall(r"__data\.fields\.(\w+)", link.url) for link in column.links)
+                )
+                assert all(field in panel.sql for field in fields), panel.title
+
+
+def test_probable_cause_and_action_are_shown() -> None:
+    """Health and Errors say why calls fail and what to do."""
+    for uid in ("goldseam-health", "goldseam-errors"):
+        (page,) = (page for page in DASHBOARDS if page.uid == uid)
+        assert any(
+            "probable cause" in panel.sql and "suggested action" in panel.sql
+            for panel in page.panels
+        )
+
+
+@each_page
+def test_queries_run_on_an_empty_database(reader: psycopg.Connection[Any], page: Dashboard) -> None:
+    """A new installation shows no error: tables have no rows, text boxes are empty."""
+    chosen = options(reader, page) | {"id": [""], "trace_id": [""]}
+    for panel in in_sql(page):
+        names, rows = run(reader, panel.sql, chosen)
+        assert names, panel.title
+        assert all(value in (None, 0) for row in rows for value in row), panel.title
+    for annotation in page.annotations:
+        assert run(reader, annotation.sql, chosen)[1] == []
+
+
+@each_page
+def test_queries_fit_their_panels(
+    database: str, reader: psycopg.Connection[Any], page: Dashboard
 ) -> None:
     """With rows, every panel shows something of the kind that it draws."""
     fill(database)
-    names, rows = run(reader, panel.sql, options(reader, page))
-    assert rows
-    if panel.kind == "stat":
-        assert len(names) == 1
-        assert isinstance(rows[0][0], int | float)
-    if panel.kind == "timeseries":
-        times = [row[names.index("time")] for row in rows]
-        assert times == sorted(times)
+    chosen = options(reader, page)
+    for panel in in_sql(page):
+        names, rows = run(reader, panel.sql, chosen)
+        assert rows, panel.title
+        assert all(column.name in names for column in panel.columns), panel.title
+        if panel.kind == "stat":
+            assert len(names) == 1
+            assert isinstance(rows[0][0], int | float | Decimal), panel.title
+        if panel.format == "time_series":
+            times = [row[names.index("time")] for row in rows]
+            assert times == sorted(times), panel.title
+    for annotation in page.annotations:
+        names, _ = run(reader, annotation.sql, chosen)
+        assert names == ["time", "timeend", "text", "tags"]
+
+
+@each_page
+def test_queries_heed_the_chosen_tenant(
+    database: str, reader: psycopg.Connection[Any], page: Dashboard
+) -> None:
+    """Another tenant's choice shows nothing of this one's calls."""
+    fill(database)
+    chosen = options(reader, page) | {"tenant": ["globex"], "trace_id": ["0"]}
+    for panel in in_sql(page):
+        _, rows = run(reader, panel.sql, chosen)
+        assert all(value in (None, 0) for row in rows for value in row), panel.title
+
+
+def value(
+    connection: psycopg.Connection[Any], page: Dashboard, title: str, **chosen: list[str]
+) -> Any:
+    """What a panel with one figure shows."""
+    (panel,) = (panel for panel in page.panels if panel.title == title)
+    ((found,),) = run(connection, panel.sql, options(connection, page) | chosen)[1]
+    return found
 
 
 def test_lost_share_is_right(database: str, reader: psycopg.Connection[Any]) -> None:
     """One lost call of three is a third."""
     fill(database)
-    page = DASHBOARDS[0]
-    (panel,) = (panel for panel in page.panels if panel.title == "Lost")
-    ((share,),) = run(reader, panel.sql, options(reader, page))[1]
-    assert share == pytest.approx(100 / 3)
+    assert value(reader, HEALTH, "Lost") == pytest.approx(100 / 3)
+
+
+def test_mended_share_is_right(database: str, reader: psycopg.Connection[Any]) -> None:
+    """Of two calls that failed at first, one was mended."""
+    fill(database)
+    assert value(reader, RECOVERY, "Mended of all failures") == 50
+
+
+def test_wasted_share_is_right(database: str, reader: psycopg.Connection[Any]) -> None:
+    """One of three equally dear calls gave no answer."""
+    fill(database)
+    assert value(reader, COST, "Wasted") == pytest.approx(100 / 3)
+
+
+def test_all_counts_what_the_list_has_no_room_for(
+    database: str, reader: psycopg.Connection[Any]
+) -> None:
+    """The option that stands for anything is in every list, and lets names through that are not."""
+    fill(database)
+    assert all(ANY in chosen for chosen in options(reader, HEALTH).values())
+    assert value(reader, HEALTH, "Calls", tenant=[ANY, "globex"]) == 3
+
+
+def marks(connection: psycopg.Connection[Any], name: str) -> list[tuple[Any, ...]]:
+    """The rows of an annotation."""
+    (annotation,) = (each for each in HEALTH.annotations if each.name == name)
+    return run(connection, annotation.sql, {})[1]
+
+
+def test_a_new_version_is_marked_once(database: str, reader: psycopg.Connection[Any]) -> None:
+    """A version that was there before the range is not new; the mark is at its first call."""
+    old = request(25 * 60, "not_needed", code=None)
+    versions = [{"service.version": version} for version in ("1.0", "1.1", "1.1")]
+    later = [
+        request(number, "not_needed", code=None, request_metadata=version)
+        for number, version in zip((30, 20, 10), versions, strict=True)
+    ]
+    store(database, [old, *later], [])
+    assert marks(reader, "New versions") == [(later[1].created_at, None, "unknown 1.1", "version")]
+
+
+def test_an_outage_is_marked_from_start_to_end(
+    database: str, reader: psycopg.Connection[Any]
+) -> None:
+    """Ten minutes in which a provider fails are one mark; wrong requests are none."""
+    slice_ = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
+    down = [
+        request(200 + n, "failed", code="CONNECTION", created_at=slice_ + timedelta(seconds=25 * n))
+        for n in range(24)
+    ]
+    asked_wrongly = [
+        request(300 + n, "failed", code="INVALID_REQUEST", created_at=slice_ - timedelta(minutes=9))
+        for n in range(12)
+    ]
+    store(database, [*down, *asked_wrongly], [])
+    ((start, end, text_, tags),) = marks(reader, "Provider outages")
+    assert (start, end) == (slice_, slice_ + timedelta(minutes=10))
+    assert (text_, tags) == ("openai fails most calls", "outage,openai")
 
 
 class TestMacros:
