@@ -1,6 +1,8 @@
 """Migrations make what the models say, once, from any state."""
 
+# ruff: noqa: S608 - every name is from this file
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -8,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from goldseam.storage import Role, migrate
+from goldseam.storage import Role, migrate, schema
 from goldseam.storage.embedded import EmbeddedPostgres
 from goldseam.storage.engine import connect, parse_url
 from goldseam.storage.errors import DatabaseUnavailableError, MigrationError
@@ -42,15 +44,66 @@ def test_models_and_migrated_catalogue_agree(database: str) -> None:
     assert differences == []
 
 
+def catalogue(url: str) -> list[list[tuple[object, ...]]]:
+    """Return all that the schema is made of."""
+    schemas = "(SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'reporting'))"
+    questions = (
+        EVERYTHING,
+        f"""SELECT c.relname, a.attname, a.attnotnull, col_description(c.oid, a.attnum),
+            obj_description(c.oid), pg_get_expr(d.adbin, d.adrelid), c.reloptions::text
+        FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+        LEFT JOIN pg_attrdef AS d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
+        WHERE c.relnamespace IN {schemas} ORDER BY 1, 2""",
+        f"""SELECT c.relname, pg_get_indexdef(i.indexrelid) FROM pg_index AS i
+        JOIN pg_class AS c ON c.oid = i.indrelid WHERE c.relnamespace IN {schemas} ORDER BY 1, 2""",
+        f"""SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace IN {schemas} ORDER BY 1, 2""",
+        "SELECT * FROM pg_policies ORDER BY schemaname, tablename, policyname",
+        f"""SELECT relname, relrowsecurity, relforcerowsecurity, relacl::text,
+            relowner::regrole::text FROM pg_class WHERE relnamespace IN {schemas} ORDER BY 1""",
+        f"""SELECT attrelid::regclass::text, attname, attacl::text FROM pg_attribute
+        JOIN pg_class AS c ON c.oid = attrelid AND c.relnamespace IN {schemas}
+        WHERE attacl IS NOT NULL ORDER BY 1, 2""",
+    )
+    with psycopg.connect(url) as connection:
+        return [sorted(connection.execute(question).fetchall(), key=str) for question in questions]
+
+
+def test_three_ways_make_the_same_tables(
+    postgres: EmbeddedPostgres, database: str, empty_database: str
+) -> None:
+    """Alembic, the SQL file and `create_tables` leave equal catalogues, at the same revision."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute(schema.sql_file().encode())
+    by_file = catalogue(empty_database)
+    revision = migrate.current_revision(empty_database)
+    migrate.downgrade(empty_database)
+    with connect(empty_database, Role.OWNER) as connection:
+        connection.execute("DROP TABLE alembic_version")
+    migrate.create_tables(empty_database)
+
+    assert by_file == catalogue(database)
+    assert catalogue(empty_database) == by_file
+    assert revision == migrate.current_revision(empty_database) == "0001"
+    assert all(len(part) > 5 for part in by_file)
+
+
+def test_the_checked_in_sql_file_is_the_schema() -> None:
+    """`goldseam db sql > storage/ai_logging_tables.sql` would change nothing."""
+    checked_in = Path(__file__).parents[2] / "storage" / "ai_logging_tables.sql"
+
+    assert checked_in.read_text() == schema.sql_file()
+
+
 def test_every_column_is_explained_in_the_database(database: str) -> None:
     """Each table and each column carries its comment."""
     with connect(database, Role.OWNER) as connection:
         bare = connection.execute(
             "SELECT c.relname, a.attname FROM pg_class AS c"
             " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum >= 0"
-            " WHERE c.relname IN ('ai_request_logs', 'ai_error_recovery', 'ai_error_analysis')"
-            " AND c.relnamespace = 'public'::regnamespace"
-            " AND col_description(c.oid, a.attnum) IS NULL"
+            " WHERE c.relkind IN ('r', 'p', 'v') AND c.relname <> 'alembic_version'"
+            " AND c.relnamespace IN ('public'::regnamespace, 'reporting'::regnamespace)"
+            " AND NOT c.relispartition AND col_description(c.oid, a.attnum) IS NULL"
         ).fetchall()
 
     assert bare == []

@@ -231,6 +231,29 @@ def test_a_new_occurrence_opens_a_resolved_pattern(
     assert [row["resolution_status"] for row in rows(writer, "ai_error_analysis")] == [after]
 
 
+def test_a_late_span_does_not_open_a_pattern_that_was_resolved_after_it(
+    owner: psycopg.Connection,
+    writer: psycopg.Connection,
+    make_request: MakeRequest,
+    make_batch: MakeBatch,
+) -> None:
+    """Only what ended after `resolved_at` shows that the mend did not hold."""
+    writes.write(writer, make_batch(make_request(1, **FAILED)), NOW)
+    with owner.transaction():
+        owner.execute(
+            "UPDATE ai_error_analysis SET resolution_status = 'resolved',"
+            " resolved_at = last_occurred + interval '1 hour'"
+        )
+
+    writes.write(writer, make_batch(make_request(2, **FAILED)), LATER)
+    [late] = rows(writer, "ai_error_analysis")
+    assert (late["resolution_status"], late["occurrence_count"]) == ("resolved", 2)
+    new = make_request(3, **FAILED, created_at=late["resolved_at"])
+    writes.write(writer, make_batch(new), LATER)
+    [opened] = rows(writer, "ai_error_analysis")
+    assert (opened["resolution_status"], opened["resolved_at"]) == ("open", None)
+
+
 def test_tenants_do_not_share_rows_or_patterns(
     writer: psycopg.Connection, make_request: MakeRequest, make_batch: MakeBatch
 ) -> None:

@@ -197,6 +197,40 @@ def status(*, database_url: RequiredUrl) -> None:
         raise typer.Exit(0 if revision else 1)
 
 
+@db.command()
+def sql() -> None:
+    """Print the SQL that sets up an empty database, for those who run it with psql."""
+    from goldseam.storage import schema
+
+    sys.stdout.write(schema.sql_file())
+
+
+@db.command()
+def prune(
+    *,
+    database_url: RequiredUrl,
+    days: Annotated[int, typer.Option(min=1, help="Days to keep besides today.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+) -> None:
+    """Drop older days whole; roll-ups stay for 13 months, collectors may go on writing."""
+    from datetime import UTC
+
+    from goldseam.storage import retention
+    from goldseam.storage.engine import connect
+    from goldseam.storage.roles import Role
+
+    with _readable_errors(), connect(database_url, Role.OWNER) as connection:
+        today = datetime.now(UTC).date()
+        report = retention.prune(connection, days=days, today=today, dry_run=dry_run)
+        verb = "would go" if dry_run else "gone"
+        console.print(
+            f"Before {report.before:%Y-%m-%d}: {report.requests} requests and "
+            f"{report.recoveries} recovery steps {verb}, {len(report.partitions)} partitions."
+        )
+        if report.skipped:
+            console.print(f"{report.skipped} partitions were in use; run it again.")
+
+
 @db.command(name="rebuild-rollups")
 def rebuild_rollups(
     *,

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from goldseam.storage import roles
+from goldseam.storage import roles, schema
 from goldseam.storage.engine import CONNECT_TIMEOUT_S, parse_url, readable
 from goldseam.storage.errors import MigrationError
 
@@ -41,6 +41,20 @@ def upgrade(url: str, revision: str = "head") -> None:
         _take_turns(connection)
         _become_owner(connection)
         command.upgrade(_config(connection), revision)
+
+
+def create_tables(url: str) -> None:
+    """Create everything in an empty database without Alembic, and note the revision for it.
+
+    Raises:
+        DatabaseUnavailableError: Nobody answers, or the login is refused.
+        MigrationError: The login lacks a right, or the tables are there.
+    """
+    with _connected(url) as connection:
+        _take_turns(connection)
+        _become_owner(connection)
+        for statement in (*schema.create_statements(), *schema.STAMP):
+            connection.exec_driver_sql(statement)
 
 
 def downgrade(url: str, revision: str = "base") -> None:

@@ -251,13 +251,22 @@ class AIErrorAnalysis(Base):
     suggested_action: Mapped[str] = mapped_column(comment="From the table of fixes, by code")
     resolution_status: Mapped[str] = mapped_column(
         server_default=text("'open'"),
-        comment="open, resolved or wontfix; a new occurrence reopens resolved",
+        comment="open, resolved or wontfix; an occurrence after resolved_at reopens resolved",
+    )
+    resolved_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was last marked resolved; NULL while it is not"
     )
     auto_correction_enabled: Mapped[bool] = mapped_column(
         server_default=_FALSE, comment="Whether applications apply correction_config"
     )
     correction_config: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB, comment="Correction; never written from spans"
+    )
+    correction_changed_at: Mapped[datetime | None] = mapped_column(
+        comment="When the correction was last switched or edited"
+    )
+    correction_changed_by: Mapped[str | None] = mapped_column(
+        comment="Key id that did so, or guard where it stopped working"
     )
     created_at: Mapped[datetime] = mapped_column(comment="When the pattern was first stored")
     updated_at: Mapped[datetime] = mapped_column(comment="Last write that changed the row")

@@ -70,11 +70,11 @@ def ensure(
             except psycopg.Error as error:
                 if conn.broken:
                     raise
-                _log.warning("Partition %s is left for later: %s", _name(table, day), error)
+                _log.warning("Partition %s is left for later: %s", name(table, day), error)
                 skipped += 1
                 continue
             if moved is not None:
-                created.append(_name(table, day))
+                created.append(name(table, day))
                 rows_moved += moved
     return PartitionReport(created=tuple(created), rows_moved=rows_moved, skipped=skipped)
 
@@ -88,17 +88,24 @@ def _connection(conn_or_url: psycopg.Connection | str) -> Iterator[psycopg.Conne
         yield conn_or_url
 
 
-def _missing(conn: psycopg.Connection, first_day: date, last_day: date) -> list[tuple[str, date]]:
+def existing(conn: psycopg.Connection) -> list[tuple[str, date]]:
+    """Return table and day of every daily partition, oldest first."""
     with conn.transaction():
         rows = conn.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits"
-            " WHERE inhparent::regclass::text = ANY (%s)",
+            "SELECT inhparent::regclass::text, right(inhrelid::regclass::text, 8) FROM pg_inherits"
+            " WHERE inhparent::regclass::text = ANY (%s)"
+            " AND inhrelid::regclass::text ~ '_p[0-9]{8}$'",
             (list(PARTITIONED),),
         ).fetchall()
-    present = {row[0] for row in rows}
+    return sorted(
+        ((table, date.fromisoformat(digits)) for table, digits in rows), key=lambda found: found[1]
+    )
+
+
+def _missing(conn: psycopg.Connection, first_day: date, last_day: date) -> list[tuple[str, date]]:
+    present = set(existing(conn))
     days = [first_day + timedelta(days=n) for n in range((last_day - first_day).days + 1)]
-    wanted = [(table, day) for day in days for table in PARTITIONED]
-    return [(table, day) for table, day in wanted if _name(table, day) not in present]
+    return [(table, day) for day in days for table in PARTITIONED if (table, day) not in present]
 
 
 def _create(conn: psycopg.Connection, table: str, day: date) -> int | None:
@@ -111,14 +118,14 @@ def _create(conn: psycopg.Connection, table: str, day: date) -> int | None:
     names = {
         "table": sql.Identifier(table),
         "default": sql.Identifier(f"{table}_default"),
-        "partition": sql.Identifier(_name(table, day)),
+        "partition": sql.Identifier(name(table, day)),
         "start": sql.Literal(start),
         "end": sql.Literal(start + timedelta(days=1)),
     }
     with conn.transaction():
         conn.execute("SELECT set_config('lock_timeout', %s, true)", (str(LOCK_TIMEOUT_S * 1000),))
         conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
-        row = conn.execute("SELECT to_regclass(%s)", (_name(table, day),)).fetchone()
+        row = conn.execute("SELECT to_regclass(%s)", (name(table, day),)).fetchone()
         if row is not None and row[0] is not None:
             return None
         for statement in _PREPARE:
@@ -155,5 +162,6 @@ _ATTACH: Final = (
 )
 
 
-def _name(table: str, day: date) -> str:
+def name(table: str, day: date) -> str:
+    """Return the name of the partition of a table and a UTC day."""
     return f"{table}_p{day:%Y%m%d}"

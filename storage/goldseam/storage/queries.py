@@ -1,4 +1,4 @@
-"""Questions to the tables: the newest requests, one of them, its recovery steps, statistics.
+"""Questions to the tables: requests, traces, recovery steps, and figures over a window.
 
 Called by the API inside `engine.tenant_transaction`. Row level security decides what a transaction
 may see; the tenant is also put into each statement, because only then can indexes that start with
@@ -14,6 +14,15 @@ from sqlalchemy import ColumnElement, Select, Text, cast, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.semconv.ids import log_id_time_ms
+from goldseam.storage.breakdowns import (
+    ErrorFigures,
+    ProviderFigures,
+    StrategyFigures,
+    providers,
+    slowest_keys,
+    strategies,
+    top_errors,
+)
 from goldseam.storage.engine import tenant_of
 from goldseam.storage.figures import Statistics, statistics
 from goldseam.storage.models import AIErrorRecovery, AIRequestLog
@@ -21,16 +30,25 @@ from goldseam.storage.records import RecoveryRecord, RequestRecord
 
 __all__ = [
     "DEFAULT_WINDOW",
+    "ErrorFigures",
+    "ProviderFigures",
     "RecentFilter",
     "RequestRow",
     "Statistics",
+    "StrategyFigures",
+    "Trace",
+    "providers",
     "recent",
     "recent_query",
     "recovery_steps",
     "request_by_id",
     "request_by_request_id",
+    "slowest",
     "statistics",
+    "strategies",
     "tenant_of",
+    "top_errors",
+    "trace",
 ]
 
 DEFAULT_WINDOW: Final = timedelta(days=30)
@@ -50,6 +68,19 @@ class RequestRow(RequestRecord):
     """A stored request: what was written, and when it last changed."""
 
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """What the tables know of one trace.
+
+    Attributes:
+        requests: Its requests in the order in which they started, without duplicates.
+        steps: Their recovery steps in the order in which they ran.
+    """
+
+    requests: list[RequestRow]
+    steps: list[RecoveryRecord]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +177,58 @@ async def request_by_request_id(
         AIRequestLog.created_at >= (since or datetime.now(UTC) - DEFAULT_WINDOW),
     )
     return await _first(conn, query)
+
+
+async def slowest(
+    conn: AsyncConnection,
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int = 10,
+    min_ms: float = 0.0,
+    tenant_id: str | None = None,
+) -> list[RequestRow]:
+    """Return the slowest answered requests of [`since`, `until`), slowest first; at most 50."""
+    keys = await slowest_keys(
+        conn, since=since, until=until, limit=limit, min_ms=min_ms, tenant_id=tenant_id
+    )
+    log = AIRequestLog
+    query = _select_requests().where(
+        log.created_at.in_([key["created_at"] for key in keys]),
+        tuple_(log.tenant_id, log.created_at, log.id).in_(
+            [(key["tenant_id"], key["created_at"], key["id"]) for key in keys]
+        ),
+    )
+    rows = [_request_row(row) for row in await conn.execute(query)] if keys else []
+    return sorted(rows, key=lambda row: -row.processing_time_ms)
+
+
+async def trace(conn: AsyncConnection, trace_id: str, *, since: datetime | None = None) -> Trace:
+    """Return the requests and steps of a trace that started at or after `since`.
+
+    Args:
+        conn: Transaction.
+        trace_id: 32 hex digits.
+        since: Earliest start; by default 30 days ago.
+    """
+    log, step = AIRequestLog, AIErrorRecovery
+    earliest = since or datetime.now(UTC) - DEFAULT_WINDOW
+    query = _select_requests().where(
+        log.trace_id == trace_id, log.created_at >= earliest, log.duplicate_of.is_(None)
+    )
+    found = select(*(getattr(step, field.name) for field in fields(RecoveryRecord)))
+    if (tenant := tenant_of(conn)) is not None:
+        query, found = query.where(log.tenant_id == tenant), found.where(step.tenant_id == tenant)
+    requests = [_request_row(row) for row in await conn.execute(query.order_by(log.created_at))]
+    found = found.where(
+        step.request_log_id.in_([row.id for row in requests]),
+        step.created_at >= earliest - _STEPS_SINCE,
+    ).order_by(step.created_at, step.step_number)
+    steps = await conn.execute(found) if requests else ()
+    return Trace(
+        requests=requests,
+        steps=[RecoveryRecord(**row._mapping) for row in steps],  # noqa: SLF001 - SQLAlchemy's public name for it
+    )
 
 
 async def recovery_steps(conn: AsyncConnection, request_log_id: UUID) -> list[RecoveryRecord]:

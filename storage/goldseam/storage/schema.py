@@ -18,18 +18,14 @@ from sqlalchemy.schema import (
     SetTableComment,
 )
 
-from goldseam.storage.models import AIErrorAnalysis, AIErrorRecovery, AIRequestLog, Base
+from goldseam.storage.models import Base
 from goldseam.storage.partitions import PARTITIONED
-from goldseam.storage.roles import ALL_TENANTS
+from goldseam.storage.roles import ALL_TENANTS, Role, setup_statements
 from goldseam.storage.rollup_tables import ROLLUPS, SLOW
+from goldseam.storage.server_tables import AUDIT, KEYS, SERVER_TABLES
 
 TABLES: Final = tuple(Base.metadata.tables.values())
-"""All of them: requests, recovery, analysis and the roll-ups."""
-
-_LOGS: Final = tuple(
-    Base.metadata.tables[model.__tablename__]
-    for model in (AIRequestLog, AIErrorRecovery, AIErrorAnalysis)
-)
+"""All of them: requests, recovery, analysis, the roll-ups, keys and audit."""
 
 # Unset is NULL at first and empty after a transaction that set it: both show nothing.
 _TENANT_RULE: Final = f"""
@@ -40,6 +36,48 @@ _EVERYBODY_RULE: Final = f"current_setting('goldseam.tenant', true) = '{ALL_TENA
 
 _UPDATED_OFTEN: Final = "fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05"
 """Each transaction updates the sums of the current hour: with room in the page, no index moves."""
+
+
+_FEEDBACK: Final = "user_feedback, confidence_score, updated_at"
+_RESOLUTION: Final = (
+    "resolution_status, resolved_at, auto_correction_enabled, correction_config,"
+    " correction_changed_at, correction_changed_by, updated_at"
+)
+"""Columns that people change through the API; everything else comes from spans."""
+
+REVISION: Final = "0001"
+"""What `alembic_version` says of this schema."""
+
+STAMP: Final = (
+    """CREATE TABLE alembic_version (
+    version_num varchar(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)""",
+    f"INSERT INTO alembic_version (version_num) VALUES ('{REVISION}')",  # noqa: S608 - our own
+    "GRANT SELECT ON alembic_version TO goldseam_writer, goldseam_api",
+)
+
+
+def sql_file() -> str:
+    """Return one SQL script that sets up an empty database, roles included.
+
+    `goldseam db sql` prints it and `psql -f` runs it, with the login that `migrate.upgrade` needs.
+    Afterwards the database is at the newest revision and `goldseam db upgrade` knows it.
+    """
+    statements = [
+        *setup_statements(),
+        f"SET LOCAL ROLE {Role.OWNER}",
+        *create_statements(),
+        *STAMP,
+    ]
+    script = ";\n\n".join(statement.strip() for statement in statements)
+    return f"{_HEADER}BEGIN;\n\n{script};\n\nCOMMIT;\n"
+
+
+_HEADER: Final = """\
+-- Goldseam's tables, roles, policies and reporting views, for PostgreSQL 15 or later.
+-- Written by `goldseam db sql`; run it with psql on an empty database, as an owner with CREATEROLE.
+
+"""
 
 
 def create_statements() -> list[str]:
@@ -99,17 +137,26 @@ def _protect(table: Table) -> list[str]:
 
 def _grant(table: Table) -> list[str]:
     name = table.name
+    if table is KEYS:
+        return [
+            f"GRANT SELECT, INSERT, UPDATE ON {name} TO goldseam_api",
+            f"GRANT SELECT, UPDATE (last_used_at) ON {name} TO goldseam_writer",
+        ]
+    if table is AUDIT:
+        return [f"GRANT SELECT, INSERT ON {name} TO goldseam_api"]
     writer = "SELECT, INSERT, UPDATE" + (", DELETE" if table in SLOW.values() else "")
+    changed = {"ai_request_logs": _FEEDBACK, "ai_error_analysis": _RESOLUTION}.get(name)
     return [
         f"GRANT {writer} ON {name} TO goldseam_writer",
         f"GRANT SELECT ON {name} TO goldseam_api, grafana_ro",
+        *([f"GRANT UPDATE ({changed}) ON {name} TO goldseam_api"] if changed else []),
     ]
 
 
 def _reporting() -> list[str]:
     """Return what dashboards read: the tables, without duplicates."""
     views = []
-    for table in TABLES:
+    for table in (table for table in TABLES if table not in SERVER_TABLES):
         condition = " WHERE duplicate_of IS NULL" if table.name == "ai_request_logs" else ""
         query = f"SELECT * FROM public.{table.name}{condition}"  # noqa: S608 - our own tables
         view = f"reporting.{table.name}"

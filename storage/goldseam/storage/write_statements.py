@@ -307,6 +307,11 @@ LOCK_PATTERNS: Final = _built(
     changes=_CHANGES,
 )
 
+_REOPENED: Final = sql.SQL(
+    "a.resolution_status = 'resolved' AND c.occurrences > 0"
+    " AND c.last_occurred > coalesce(a.resolved_at, '-infinity'::timestamptz)"
+)
+
 UPDATE_PATTERNS: Final = _built(
     """
     UPDATE ai_error_analysis AS a
@@ -315,9 +320,9 @@ UPDATE_PATTERNS: Final = _built(
         first_seen = least(a.first_seen, c.first_seen),
         last_occurred = greatest(a.last_occurred, c.last_occurred),
         resolution_status = CASE
-            WHEN a.resolution_status = 'resolved' AND c.occurrences > 0 THEN 'open'
-            ELSE a.resolution_status
+            WHEN {reopened} THEN 'open' ELSE a.resolution_status
         END,
+        resolved_at = CASE WHEN {reopened} THEN NULL ELSE a.resolved_at END,
         updated_at = %(now)s
     FROM {changes}
     WHERE (a.tenant_id, a.error_pattern) = (c.tenant_id, c.error_pattern)
@@ -327,5 +332,7 @@ UPDATE_PATTERNS: Final = _built(
         )
     """,
     changes=_CHANGES,
+    reopened=_REOPENED,
 )
-"""Move the counters; an occurrence after `resolved` opens the pattern again."""
+"""Move the counters; an occurrence after `resolved_at` opens the pattern again, a late span of an
+earlier one does not."""

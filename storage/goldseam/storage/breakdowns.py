@@ -1,0 +1,355 @@
+"""Figures by provider, by error pattern and by recovery strategy, and the slowest requests.
+
+`queries` hands this on. Counts come from the roll-ups wherever whole hours are asked for, from the
+rows at the edges; only what strategies did is read from the steps themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from math import sqrt
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from goldseam.storage.engine import tenant_of
+from goldseam.storage.figures import Selection, bins_by, mean, percent_of, percentile, sums_by
+from goldseam.storage.measures import ANSWERED, ERROR_MEASURES, HAS_PATTERN
+from goldseam.storage.rollup_tables import SLOWEST_KEPT
+from goldseam.storage.windows import cut, sources
+
+WILSON_Z: Final = 1.96
+"""Two-sided 95 %."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderFigures:
+    """What one provider did in a window.
+
+    Attributes:
+        provider: Who answered, or failed last.
+        total_requests: `success_count` + `error_count`.
+        success_rate: Percent of `total_requests` that were answered, mended ones too, 0 to 100.
+        first_try_success_rate: Percent answered by the first request that was sent.
+        avg_time: Mean duration, milliseconds.
+        p95: 95th percentile of the duration, milliseconds, within 5 %.
+        avg_tokens: Mean over the calls whose tokens are known.
+        cost_usd: US dollars, as far as known.
+        wasted_cost_usd: US dollars for calls that failed for good.
+        wasted_ms: Milliseconds of calls that failed for good.
+        errors: Calls by the code of their first error at this provider, mended ones too.
+    """
+
+    provider: str
+    total_requests: int
+    success_count: int
+    error_count: int
+    timeout_count: int
+    recovered_count: int
+    success_rate: float
+    first_try_success_rate: float
+    avg_time: float
+    p95: float
+    avg_tokens: float
+    tokens: int
+    cost_usd: float
+    wasted_cost_usd: float
+    wasted_ms: float
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorFigures:
+    """How often a window met one error pattern.
+
+    Attributes:
+        pattern_id: Key in `ai_error_analysis`; the tenant hit last, where all are asked for.
+        error_message: The pattern's message, its variables masked.
+        count: Calls that met it, mended or not.
+        previous_count: The same in the window of equal length before.
+        recovered: Those of `count` that were mended.
+        failed: Those of `count` that failed for good.
+    """
+
+    pattern_id: str
+    error_pattern: str
+    error_code: str
+    error_message: str
+    provider: str
+    count: int
+    previous_count: int
+    recovered: int
+    failed: int
+    first_seen: datetime
+    last_occurred: datetime
+    resolution_status: str
+    auto_correction_enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyFigures:
+    """How a recovery strategy did where it was reached.
+
+    Attributes:
+        after: The strategies that had failed before it in the same call, in order; success is
+            conditional on that, so strategies with different `after` do not compare.
+        low: Lower bound of the success rate, 0 to 1 (Wilson, 95 %).
+        high: Upper bound of the success rate, 0 to 1.
+        avg_time_ms: Mean duration of a step with its wait.
+    """
+
+    strategy: str
+    provider: str
+    after: tuple[str, ...]
+    attempts: int
+    successes: int
+    low: float
+    high: float
+    avg_time_ms: float
+
+
+async def providers(
+    conn: AsyncConnection,
+    *,
+    since: datetime,
+    until: datetime,
+    module: str | None = None,
+    tenant_id: str | None = None,
+) -> list[ProviderFigures]:
+    """Return the figures of each provider of [`since`, `until`), the most used first."""
+    selection = Selection(since=since, until=until, module=module, tenant_id=tenant_id)
+    sums = await sums_by(conn, selection, "provider")
+    bins = await bins_by(conn, selection, "provider")
+    errors = await _codes_by_provider(conn, selection)
+    found = [
+        _provider(name, row, percentile(bins.get((name,), {}), 95), errors.get(name, {}))
+        for (name,), row in sums.items()
+    ]
+    return sorted(found, key=lambda figures: -figures.total_requests)
+
+
+async def top_errors(
+    conn: AsyncConnection,
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int = 10,
+    module: str | None = None,
+    tenant_id: str | None = None,
+) -> list[ErrorFigures]:
+    """Return the error patterns that [`since`, `until`) met most often."""
+    selection = Selection(since=since, until=until, module=module, tenant_id=tenant_id)
+    counted = (await _errors(conn, selection))[:limit]
+    before = Selection(
+        since=since - (until - since), until=since, module=module, tenant_id=tenant_id
+    )
+    previous = {
+        row["error_pattern"]: row["occurrence_count"] for row in await _errors(conn, before)
+    }
+    known = await _patterns(conn, [row["error_pattern"] for row in counted], selection.tenant(conn))
+    return [
+        ErrorFigures(
+            **known[row["error_pattern"]],
+            count=row["occurrence_count"],
+            previous_count=previous.get(row["error_pattern"], 0),
+            recovered=row["recovered_count"],
+            failed=row["failed_count"],
+        )
+        for row in counted
+        if row["error_pattern"] in known
+    ]
+
+
+async def strategies(
+    conn: AsyncConnection,
+    *,
+    since: datetime,
+    until: datetime,
+    error_code: str | None = None,
+    error_pattern: str | None = None,
+    tenant_id: str | None = None,
+) -> list[StrategyFigures]:
+    """Return how each strategy did, apart by provider and by what had been tried before.
+
+    Args:
+        conn: Transaction.
+        since: Earliest start of a step, included.
+        until: Latest start of a step, not included.
+        error_code: Only steps of requests whose first error had this code.
+        error_pattern: Only steps of requests that met this pattern.
+        tenant_id: Whose steps, for transactions that see all tenants.
+    """
+    tenant = tenant_id or tenant_of(conn)
+    wanted = {"tenant": tenant, "code": error_code, "pattern": error_pattern}
+    given = {name: value for name, value in wanted.items() if value is not None}
+    query = _STRATEGIES.format(
+        mine="AND tenant_id = :tenant" if tenant else "",
+        request=_request_condition("code" in given, "pattern" in given),
+    )
+    rows = await conn.execute(text(query), {"since": since, "until": until, **given})
+    return [_strategy(dict(row)) for row in rows.mappings()]
+
+
+async def slowest_keys(
+    conn: AsyncConnection,
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int = 10,
+    min_ms: float = 0.0,
+    tenant_id: str | None = None,
+) -> list[dict[str, Any]]:
+    """Return the keys of the slowest answered requests, slowest first; at most 50."""
+    tenant = tenant_id or tenant_of(conn)
+    pieces = cut(since, until)
+    mine = "tenant_id = :tenant AND " if tenant else ""
+    query = _SLOWEST.format(suffix="" if tenant else "_all", mine=mine, answered=ANSWERED)
+    whole = {"w0": pieces.edges[0][1], "w1": pieces.edges[1][0]}
+    if not pieces.whole:
+        whole = {"w0": since, "w1": since}
+    parameters = pieces.parameters(tenant) | whole
+    rows = await conn.execute(
+        text(query), parameters | {"min_ms": min_ms, "limit": min(limit, SLOWEST_KEPT)}
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+def wilson(successes: int, attempts: int) -> tuple[float, float]:
+    """Return the bounds within which the true rate lies, 95 % of the time; (0, 1) of nothing."""
+    if not attempts:
+        return 0.0, 1.0
+    rate, z2 = successes / attempts, WILSON_Z**2
+    middle = (rate + z2 / (2 * attempts)) / (1 + z2 / attempts)
+    spread = sqrt(rate * (1 - rate) / attempts + z2 / (4 * attempts**2))
+    half = WILSON_Z * spread / (1 + z2 / attempts)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+_STRATEGIES: Final = """
+    SELECT strategy_name AS strategy, coalesce(provider, 'unknown') AS provider,
+        coalesce(after, '') AS after, count(*) AS attempts,
+        count(*) FILTER (WHERE was_successful) AS successes, avg(recovery_time_ms) AS avg_time_ms
+    FROM (
+        SELECT s.*, string_agg(strategy_name, ' ') OVER (
+            PARTITION BY tenant_id, request_log_id ORDER BY step_number
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS after
+        FROM ai_error_recovery AS s
+        WHERE created_at >= :since AND created_at < :until {mine}
+    ) AS s
+    WHERE {request}
+    GROUP BY 1, 2, 3
+    ORDER BY attempts DESC, 1, 2, 3
+"""
+
+# A request starts before its steps, by an hour at most where the clock is set in between.
+_OF_REQUEST: Final = """
+    EXISTS (
+        SELECT FROM ai_request_logs AS l
+        WHERE l.tenant_id = s.tenant_id AND l.trace_id = s.trace_id AND l.id = s.request_log_id
+            AND l.created_at >= :since - interval '1 hour' AND l.created_at < :until {conditions}
+    )
+"""
+
+_SLOWEST: Final = """
+    (SELECT tenant_id, created_at, id, processing_time_ms FROM ai_stats_slow_hour{suffix}
+        WHERE {mine}bucket >= :w0 AND bucket < :w1 AND processing_time_ms >= :min_ms
+        ORDER BY processing_time_ms DESC LIMIT :limit)
+    UNION ALL
+    (SELECT tenant_id, created_at, id, processing_time_ms FROM ai_request_logs
+        WHERE {mine}created_at >= :e0 AND created_at < :e1 AND duplicate_of IS NULL AND {answered}
+        AND processing_time_ms >= :min_ms ORDER BY processing_time_ms DESC LIMIT :limit)
+    UNION ALL
+    (SELECT tenant_id, created_at, id, processing_time_ms FROM ai_request_logs
+        WHERE {mine}created_at >= :e2 AND created_at < :e3 AND duplicate_of IS NULL AND {answered}
+        AND processing_time_ms >= :min_ms ORDER BY processing_time_ms DESC LIMIT :limit)
+    ORDER BY processing_time_ms DESC LIMIT :limit
+"""
+
+_PATTERNS: Final = """
+    SELECT DISTINCT ON (error_pattern)
+        pattern_id, error_pattern, error_code, error_message_pattern AS error_message, provider,
+        first_seen, last_occurred, resolution_status, auto_correction_enabled
+    FROM ai_error_analysis
+    WHERE error_pattern = ANY (:patterns) {mine}
+    ORDER BY error_pattern, last_occurred DESC
+"""
+
+
+def _provider(
+    name: str, sums: Mapping[str, Any], p95: float, errors: dict[str, int]
+) -> ProviderFigures:
+    total = int(sums["success_count"] + sums["error_count"])
+    return ProviderFigures(
+        provider=name,
+        total_requests=total,
+        **{
+            key: int(sums[key])
+            for key in ("success_count", "error_count", "timeout_count", "recovered_count")
+        },
+        success_rate=percent_of(sums["success_count"], total),
+        first_try_success_rate=percent_of(sums["first_try_count"], total),
+        avg_time=mean(sums["duration_ms"], total),
+        p95=p95,
+        avg_tokens=mean(sums["tokens_used"], sums["tokens_known_count"]),
+        tokens=int(sums["tokens_used"]),
+        cost_usd=float(sums["cost_usd"]),
+        wasted_cost_usd=float(sums["wasted_cost_usd"]),
+        wasted_ms=float(sums["wasted_ms"]),
+        errors=errors,
+    )
+
+
+async def _errors(conn: AsyncConnection, selection: Selection) -> list[dict[str, Any]]:
+    """Return the counters of every pattern of the window, the most frequent first."""
+    names = ", ".join(measure.name for measure in ERROR_MEASURES)
+    raw = ", ".join(f"{measure.sql} AS {measure.name}" for measure in ERROR_MEASURES)
+    totals = ", ".join(f"coalesce(sum({m.name}), 0)::bigint AS {m.name}" for m in ERROR_MEASURES)
+    source = sources(
+        "error_",
+        f"error_pattern, {names}",
+        f"error_pattern, {raw}",
+        tenant=selection.tenant(conn),
+        condition=selection.condition(),
+        raw_condition=f"{HAS_PATTERN} AND {selection.raw_condition()}",
+    )
+    query = (
+        f"SELECT error_pattern, {totals} FROM {source} GROUP BY error_pattern"
+        " HAVING sum(occurrence_count) > 0 ORDER BY occurrence_count DESC, error_pattern"
+    )
+    rows = await conn.execute(text(query), selection.parameters(conn))
+    return [dict(row) for row in rows.mappings()]
+
+
+async def _codes_by_provider(
+    conn: AsyncConnection, selection: Selection
+) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for row in await _errors(conn, selection):
+        code, provider = row["error_pattern"].split(":", 2)[:2]
+        codes = found.setdefault(provider, {})
+        codes[code] = codes.get(code, 0) + row["occurrence_count"]
+    return found
+
+
+async def _patterns(
+    conn: AsyncConnection, patterns: list[str], tenant: str | None
+) -> dict[str, dict[str, Any]]:
+    query = _PATTERNS.format(mine="AND tenant_id = :tenant" if tenant else "")
+    given = {"patterns": patterns} | ({"tenant": tenant} if tenant else {})
+    rows = (await conn.execute(text(query), given)).mappings()
+    return {row["error_pattern"]: dict(row) for row in rows}
+
+
+def _request_condition(by_code: bool, by_pattern: bool) -> str:  # noqa: FBT001 - which are given
+    if not (by_code or by_pattern):
+        return "true"
+    conditions = "AND l.first_error_code = :code " if by_code else ""
+    conditions += "AND l.error_pattern = :pattern" if by_pattern else ""
+    return _OF_REQUEST.format(conditions=conditions)
+
+
+def _strategy(row: dict[str, Any]) -> StrategyFigures:
+    low, high = wilson(row["successes"], row["attempts"])
+    return StrategyFigures(**row | {"after": tuple(row["after"].split()), "low": low, "high": high})
