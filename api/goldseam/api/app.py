@@ -13,7 +13,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from goldseam.api import problems
 from goldseam.api.deadline import GRACE_S, Deadline
-from goldseam.api.routes import health, logs
+from goldseam.api.routes import figures, fixes, health, logs, retention
 from goldseam.api.settings import ApiSettings
 from goldseam.storage import engine as storage_engine
 from goldseam.storage.roles import Role
@@ -24,7 +24,8 @@ _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "testserver")
 """Without keys, a page elsewhere must not reach us by pointing its own name at loopback."""
 
 ai_logs_router = APIRouter(prefix=PREFIX)
-ai_logs_router.include_router(logs.router)
+for _routes in (figures, fixes, retention, logs):  # logs last: it ends with /logs/{id}
+    ai_logs_router.include_router(_routes.router)
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
@@ -38,6 +39,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             statement_timeout_s=settings.api_statement_timeout_s,
             pool_size=settings.api_pool_size,
         )
+        app.state.database_url = settings.database_url
         yield
         await app.state.engine.dispose()
 

@@ -1,10 +1,20 @@
-"""What every route asks of its parameters: text that PostgreSQL takes, times that exist."""
+"""Parameters that several routes take: text that PostgreSQL takes, times that exist, windows."""
 
-from datetime import UTC, datetime
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import Depends, Path, Query
+from pydantic import AfterValidator
 
 NO_NUL: Final = r"^[^\x00]*$"
 """PostgreSQL's text holds every character but this one."""
+
+TEXT_MAX: Final = 256
+"""Longer than any name, id or model that is stored."""
+
+HOURS_MAX: Final = 24 * 400
+"""Roll-ups are kept for 13 months."""
 
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
@@ -21,3 +31,33 @@ def moment(value: datetime) -> datetime:
     if not _EARLIEST <= aware < _LATEST:
         raise ValueError("must be from 2000 to 2199")
     return aware
+
+
+Text = Annotated[str | None, Query(max_length=TEXT_MAX, pattern=NO_NUL)]
+Hours = Annotated[int, Query(ge=1, le=HOURS_MAX, description="Window that ends now, hours")]
+Since = Annotated[
+    Annotated[datetime, AfterValidator(moment)] | None,
+    Query(description="Start of the window, inclusive; a time without offset is UTC"),
+]
+Until = Annotated[
+    Annotated[datetime, AfterValidator(moment)] | None,
+    Query(description="End of the window, exclusive; a time without offset is UTC"),
+]
+Id = Annotated[str, Path(max_length=TEXT_MAX, pattern=NO_NUL)]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time that a question is about, [since, until)."""
+
+    since: datetime
+    until: datetime
+
+
+def window(*, hours: Hours = 24, since: Since = None, until: Until = None) -> Window:
+    """Return the last `hours`, or [`since`, `until`)."""
+    end = until or datetime.now(UTC)
+    return Window(since or end - timedelta(hours=hours), end)
+
+
+WindowOf = Annotated[Window, Depends(window)]

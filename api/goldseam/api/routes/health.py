@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from goldseam.api import problems
-from goldseam.api.schemas import Health
+from goldseam.api.schemas.health import Health
 
 router = APIRouter(tags=["health"])
 

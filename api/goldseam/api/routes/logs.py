@@ -1,41 +1,39 @@
-"""`/api/v1/ai/logs`: recent calls, one call with its recovery, statistics.
+"""`/api/v1/ai/logs`: recent calls, the slowest, one call with its recovery.
 
 Fixed paths stand before `/{id}`. Lists are bare arrays; the next page is in the `Link` header.
 """
 
 import base64
 import binascii
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AfterValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.api.deps import Connection
-from goldseam.api.parameters import NO_NUL, moment
+from goldseam.api.parameters import TEXT_MAX, Id, Since, Text, Until, WindowOf, moment
 from goldseam.api.problems import NotFound, Problem
-from goldseam.api.schemas import LogDetail, LogEntry, RecoveryStep, Statistics
+from goldseam.api.schemas.rows import (
+    LogDetail,
+    LogEntry,
+    RecoveryStep,
+    SlowLogEntry,
+    TimeSplit,
+)
 from goldseam.storage import queries
+from goldseam.storage.rollup_tables import SLOWEST_KEPT
 
 router = APIRouter(prefix="/logs", tags=["logs"])
 
 _PAGE_MAX: Final = 1000
 """A larger page is better served by an export."""
 
-_HOURS_MAX: Final = 24 * 400
-"""Roll-ups are kept for 13 months."""
-
-_TEXT_MAX: Final = 256
+_MS_MAX: Final = 1e9
 
 Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
-Text = Annotated[str | None, Query(max_length=_TEXT_MAX, pattern=NO_NUL)]
-Hours = Annotated[int, Query(ge=1, le=_HOURS_MAX, description="Window that ends now, hours")]
-Moment = Annotated[datetime, AfterValidator(moment)]
-Since = Annotated[Moment | None, Query(description="Start of the window, inclusive")]
-Until = Annotated[Moment | None, Query(description="End of the window, exclusive")]
 
 
 @router.get("/recent", summary="Recent calls, newest first")
@@ -47,10 +45,9 @@ async def recent(
     limit: Annotated[int, Query(ge=1, le=_PAGE_MAX, description="Rows a page")] = 50,
     module: Text = None,
     status: Annotated[Status | None, Query()] = None,
-    cursor: Annotated[str | None, Query(max_length=_TEXT_MAX, description="From `Link`")] = None,
+    cursor: Annotated[str | None, Query(max_length=TEXT_MAX, description="From `Link`")] = None,
     provider: Text = None,
     model: Text = None,
-    tenant_id: Text = None,
     error_code: Text = None,
     trace_id: Text = None,
     user_id: Text = None,
@@ -64,7 +61,6 @@ async def recent(
         status=status,
         provider=provider,
         model=model,
-        tenant_id=tenant_id,
         error_code=error_code,
         trace_id=trace_id,
         user_id=user_id,
@@ -80,34 +76,27 @@ async def recent(
     return [LogEntry.model_validate(row) for row in rows]
 
 
-@router.get("/statistics", summary="Counts, rates and times")
-async def statistics(
+@router.get("/requests/slow", summary="Slowest calls")
+async def slow(
     connection: Connection,
+    window: WindowOf,
     *,
-    hours: Hours = 24,
-    module: Text = None,
-    since: Since = None,
-    until: Until = None,
-) -> Statistics:
-    """Count the calls of the last `hours`, or of [`since`, `until`)."""
-    end = until or datetime.now(UTC)
-    start = since or end - timedelta(hours=hours)
-    found = await queries.statistics(connection, since=start, until=end, module=module)
-    return Statistics.model_validate(found)
+    limit: Annotated[int, Query(ge=1, le=SLOWEST_KEPT, description="Calls at most")] = 10,
+    min_ms: Annotated[
+        float, Query(ge=0, le=_MS_MAX, description="Only calls that took this long, ms")
+    ] = 0.0,
+) -> list[SlowLogEntry]:
+    """List the answered calls that took longest, and say where their time went."""
+    found = await queries.slowest(
+        connection, since=window.since, until=window.until, limit=limit, min_ms=min_ms
+    )
+    return [_slow_entry(row) for row in found]
 
 
 @router.get("/{id}", summary="One call with its recovery steps")
 async def one(
     connection: Connection,
-    row_id: Annotated[
-        str,
-        Path(
-            alias="id",
-            max_length=_TEXT_MAX,
-            pattern=NO_NUL,
-            description="Row id, or the caller's own id",
-        ),
-    ],
+    row_id: Annotated[Id, Path(alias="id", description="Row id, or the caller's own id")],
 ) -> LogDetail:
     """Show a call; a `request_id` that several calls share gives the newest."""
     row = await _find(connection, row_id)
@@ -128,6 +117,16 @@ async def _find(connection: AsyncConnection, text: str) -> Any | None:
     except ValueError:
         row = None
     return row or await queries.request_by_request_id(connection, text)
+
+
+def _slow_entry(row: queries.RequestRow) -> SlowLogEntry:
+    recovery_ms, wait_ms = row.recovery_time_ms or 0.0, row.recovery_wait_ms or 0.0
+    split = TimeSplit(
+        provider_ms=max(0.0, row.processing_time_ms - recovery_ms),
+        wait_ms=wait_ms,
+        recovery_ms=max(0.0, recovery_ms - wait_ms),
+    )
+    return SlowLogEntry(**LogEntry.model_validate(row).model_dump(), time_split=split)
 
 
 def _trace_link(row: Any) -> str:

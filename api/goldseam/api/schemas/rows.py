@@ -1,4 +1,4 @@
-"""Bodies of the API, every field with its unit.
+"""Bodies that show rows: a call, a recovery step, a call with its steps.
 
 Names are those of the columns of `ai_request_logs` and `ai_error_recovery`. None means unknown,
 which is not 0.
@@ -11,11 +11,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Row(BaseModel):
+class Row(BaseModel):
+    """A body that is read from the fields of a record."""
+
     model_config = ConfigDict(from_attributes=True)
 
 
-class LogEntry(_Row):
+class LogEntry(Row):
     """One call that an application made."""
 
     id: UUID = Field(description="Row id; it holds the start time and sorts by it")
@@ -75,7 +77,7 @@ class LogEntry(_Row):
     updated_at: datetime = Field(description="When the row was last written, UTC")
 
 
-class RecoveryStep(_Row):
+class RecoveryStep(Row):
     """One recovery step that ran."""
 
     id: UUID = Field(description="Row id")
@@ -98,40 +100,15 @@ class LogDetail(LogEntry):
     links: dict[str, str] = Field(description="Related resources of this API")
 
 
-class Statistics(_Row):
-    """Counts and times of the calls in a window.
+class TimeSplit(Row):
+    """Where the time of a call went; the three add up to its duration."""
 
-    A total is success + error; a time-out is an error. Pending, cancelled and abandoned calls
-    are counted apart. No calls give 0, not NaN.
-    """
-
-    total_requests: int = Field(description="Calls that ended in success or error")
-    success_count: int = Field(description="Calls that got an answer, mended ones included")
-    error_count: int = Field(description="Calls that ended in an error")
-    error_rate: float = Field(description="Errors per total, 0 to 100")
-    avg_time: float = Field(description="Mean duration with recovery, ms")
-    timeout_count: int = Field(description="Errors that were time-outs")
-    pending_count: int = Field(description="Calls in flight")
-    cancelled_count: int = Field(description="Calls that the application cancelled")
-    abandoned_count: int = Field(description="Calls whose end never came")
-    recovered_count: int = Field(description="Calls that failed first and were mended")
-    recovered_by_strategy: dict[str, int] = Field(description="Mended calls by what mended them")
-    first_try_success_rate: float = Field(description="Answered without recovery, 0 to 100")
-    attempts: int = Field(description="Requests sent to providers, first tries and extra ones")
-    avg_recovery_time_ms: float = Field(
-        description="Mean time from first failure to answer over mended calls, ms"
-    )
-    avg_added_latency_ms: float = Field(
-        description="How much longer mended calls took than calls answered at once, means, ms"
-    )
-    p50: float = Field(description="Median duration, ms")
-    p95: float = Field(description="95th percentile of the duration, ms")
-    p99: float = Field(description="99th percentile of the duration, ms")
-    tokens: int = Field(description="Tokens read and written")
-    cost_usd: float = Field(description="US dollars, as far as prices are known")
+    provider_ms: float = Field(description="Until the answer or the first failure, ms")
+    wait_ms: float = Field(description="Waiting between attempts, ms")
+    recovery_ms: float = Field(description="Recovery besides waiting, ms")
 
 
-class Health(BaseModel):
-    """Whether the service can answer."""
+class SlowLogEntry(LogEntry):
+    """One of the slowest calls and where its time went."""
 
-    status: str = Field(description="ok, or what is missing")
+    time_split: TimeSplit = Field(description="Where the time went")

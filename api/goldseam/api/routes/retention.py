@@ -1,0 +1,67 @@
+"""`DELETE /api/v1/ai/logs/old-logs`: old calls go, by the code of `goldseam db prune`."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from goldseam.api.deps import Tenant
+from goldseam.api.schemas.deletion import Deletion
+from goldseam.storage import audit, engine, retention, tenant_rows
+from goldseam.storage.roles import ALL_TENANTS, Role
+
+router = APIRouter(prefix="/logs", tags=["retention"])
+
+_DAYS_MAX: Final = 36_500
+
+Days = Annotated[int, Query(ge=1, le=_DAYS_MAX, description="Full UTC days to keep besides today")]
+
+
+@router.delete("/old-logs", summary="Delete old calls")
+async def delete_old_logs(
+    request: Request,
+    tenant: Tenant,
+    *,
+    days: Days,
+    dry_run: Annotated[bool, Query(description="Only count")] = False,
+) -> Deletion:
+    """Drop whole days for all tenants, or delete one tenant's rows; the roll-ups stay."""
+    now = datetime.now(UTC)
+    report = await run_in_threadpool(
+        lambda: _prune(request.app.state.database_url, tenant, days, now, dry_run=dry_run)
+    )
+    deletion = Deletion(
+        scope="partitions" if tenant == ALL_TENANTS else "rows",
+        tenant_id=tenant,
+        before=report.before,
+        deleted=report.requests,
+        recoveries=report.recoveries,
+        partitions=list(report.partitions),
+        skipped=report.skipped,
+        dry_run=dry_run,
+    )
+    if not dry_run:
+        await _write_down(request, deletion, now)
+    return deletion
+
+
+def _prune(
+    url: str, tenant: str, days: int, now: datetime, *, dry_run: bool
+) -> retention.PruneReport:
+    with engine.connect(url, Role.OWNER) as connection:
+        if tenant == ALL_TENANTS:
+            return retention.prune(connection, days=days, today=now.date(), dry_run=dry_run)
+        return tenant_rows.prune_tenant(connection, tenant, days=days, now=now, dry_run=dry_run)
+
+
+async def _write_down(request: Request, deletion: Deletion, now: datetime) -> None:
+    async with engine.tenant_transaction(request.app.state.engine, deletion.tenant_id) as opened:
+        await audit.record(
+            opened,
+            tenant=deletion.tenant_id,
+            actor="loopback",
+            action="logs.delete",
+            now=now,
+            details=deletion.model_dump(mode="json", exclude={"tenant_id", "dry_run"}),
+        )

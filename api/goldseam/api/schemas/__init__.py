@@ -1,0 +1,1 @@
+"""Bodies of the API by subject; every field says its meaning and unit."""
