@@ -1,5 +1,6 @@
 """A running API over a database of its own, and a client that speaks plain HTTP."""
 
+import asyncio
 import hashlib
 import json
 import urllib.error
@@ -15,9 +16,9 @@ import pytest
 from goldseam.api import ApiSettings, create_app
 from goldseam.cli import serve
 from goldseam.semconv import log_id
-from goldseam.storage import engine, writes
+from goldseam.storage import engine, keys, writes
 from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
-from goldseam.storage.roles import Role
+from goldseam.storage.roles import ALL_TENANTS, Role
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Answer:
 
 Get = Callable[..., Answer]
 Store = Callable[..., list[RequestRecord]]
+MakeKey = Callable[..., str]
 
 
 def fetch(
@@ -78,6 +80,30 @@ def get(api_url: str) -> Get:
         return fetch(f"{api_url}{prefix}{rest}", headers, **how)
 
     return call
+
+
+@pytest.fixture
+def make_key(database: str) -> MakeKey:
+    """Make a key for a tenant and scopes, and return the header that presents it."""
+
+    async def create(tenant: str, scopes: tuple[str, ...], expires_at: datetime | None) -> str:
+        api = engine.async_engine(database, Role.API, pool_size=1)
+        async with engine.tenant_transaction(api, ALL_TENANTS) as connection:
+            text = await keys.create(
+                connection,
+                tenant=tenant,
+                scopes=[keys.Scope(scope) for scope in scopes],
+                created_by="test",
+                now=datetime.now(UTC),
+                expires_at=expires_at,
+            )
+        await api.dispose()
+        return text
+
+    def make(tenant: str, *scopes: str, expires_at: datetime | None = None) -> str:
+        return asyncio.run(create(tenant, scopes, expires_at))
+
+    return make
 
 
 @pytest.fixture

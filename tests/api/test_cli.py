@@ -198,5 +198,5 @@ class TestRun:
 def test_help_names_every_command() -> None:
     """`goldseam --help` is the list of what there is."""
     shown = goldseam("--help").stdout
-    for command in ("demo", "up", "run", "collector", "api", "db"):
+    for command in ("demo", "up", "run", "collector", "api", "db", "keys"):
         assert re.search(rf"\b{command}\b", shown)

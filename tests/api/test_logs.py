@@ -271,7 +271,3 @@ class TestHealth:
             for process in processes:
                 process.resume()
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-
-    def test_foreign_host_name_is_refused(self, get: Get) -> None:
-        """A page that points its own name at loopback gets nothing."""
-        assert get("/logs/recent", headers={"Host": "evil.example"}).status == 400

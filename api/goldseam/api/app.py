@@ -9,10 +9,13 @@ from importlib.metadata import version
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.middleware.cors import CORSMiddleware
 
 from goldseam.api import problems
+from goldseam.api.auth import KeyRing
 from goldseam.api.deadline import GRACE_S, Deadline
+from goldseam.api.guards import AnswerHeaders, HostGuard
+from goldseam.api.rate import Limiter
 from goldseam.api.routes import figures, fixes, health, logs, retention
 from goldseam.api.settings import ApiSettings
 from goldseam.storage import engine as storage_engine
@@ -29,7 +32,7 @@ for _routes in (figures, fixes, retention, logs):  # logs last: it ends with /lo
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
-    """Build the API; without keys it answers requests to loopback names only."""
+    """Build the API; while it may be open it answers requests to loopback names only."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -40,6 +43,8 @@ def create_app(settings: ApiSettings) -> FastAPI:
             pool_size=settings.api_pool_size,
         )
         app.state.database_url = settings.database_url
+        app.state.key_ring = KeyRing(app.state.engine, is_open=settings.api_open)
+        app.state.limiter = Limiter(settings.api_rate_limit_per_minute)
         yield
         await app.state.engine.dispose()
 
@@ -52,7 +57,11 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
     )
     app.add_middleware(Deadline, limit_s=settings.api_statement_timeout_s + GRACE_S)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(_LOOPBACK_NAMES))
+    if settings.api_cors_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=settings.api_cors_origins)
+    if settings.api_open:
+        app.add_middleware(HostGuard, names=_LOOPBACK_NAMES)
+    app.add_middleware(AnswerHeaders)
     app.include_router(ai_logs_router)
     app.include_router(health.router)
     problems.install(app)

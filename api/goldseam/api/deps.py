@@ -1,32 +1,71 @@
-"""What every route needs: who calls, and a connection that sees only what the caller may.
-
-Without keys the API is open on loopback and its caller sees every tenant.
-"""
+"""What every route needs: who calls, whether they may, and a connection that sees only theirs."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from goldseam.api.auth import Caller, Forbidden
 from goldseam.api.parameters import NO_NUL, TEXT_MAX
 from goldseam.storage import engine as storage_engine
+from goldseam.storage.keys import Scope
 from goldseam.storage.roles import ALL_TENANTS
+
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="key",
+    bearerFormat="gs_<env>_<id>_<secret>",
+    description="A key of `goldseam keys`. A server without keys is open on loopback.",
+)
+
+
+async def caller(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Return who calls, and take the request from their rate."""
+    state = request.app.state
+    presented = None if credentials is None else credentials.credentials
+    found: Caller = await state.key_ring.caller(presented)
+    request.state.allowance = state.limiter.take(found.actor)
+    return found
+
+
+CallerOf = Annotated[Caller, Depends(caller)]
+
+
+def needs(scope: Scope) -> Any:
+    """Return a dependency that refuses callers whose key is not for `scope`."""
+
+    async def check(caller: CallerOf) -> None:
+        if not caller.may(scope):
+            raise Forbidden(f"This key is not for {scope}; create one with `goldseam keys create`.")
+        if caller.tenant == ALL_TENANTS and not caller.is_admin:
+            raise Forbidden("This key belongs to no tenant and may only write.")
+
+    return Depends(check)
 
 
 async def tenant(
+    caller: CallerOf,
     tenant_id: Annotated[
         str | None,
         Query(
             min_length=1,
             max_length=TEXT_MAX,
             pattern=NO_NUL,
-            description="Only this tenant's calls; all by default",
+            description="Only this tenant's; needs the scope admin, all other keys have their own",
         ),
     ] = None,
 ) -> str:
     """Return the tenant that the answer is about, `*` for all."""
-    return tenant_id or ALL_TENANTS
+    if tenant_id is None:
+        return caller.tenant
+    if not caller.is_admin:
+        raise Forbidden("`tenant_id` needs a key with scope admin; this key has its own tenant.")
+    return tenant_id
 
 
 Tenant = Annotated[str, Depends(tenant)]

@@ -30,11 +30,20 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
     Attributes:
         status: HTTP status.
         detail: What went wrong and what to do, for a person.
+        headers: Headers of the answer.
         extra: Further members of the problem object.
     """
 
-    def __init__(self, status: HTTPStatus, detail: str, **extra: Any) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        detail: str,
+        *,
+        headers: dict[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
         super().__init__(detail)
+        self.headers = headers
         self.status = status
         self.detail = detail
         self.extra = extra
@@ -68,7 +77,7 @@ def response(
 
 async def _problem(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, Problem)  # noqa: S101 - registered for this class
-    return response(error.status, error.detail, **error.extra)
+    return response(error.status, error.detail, headers=error.headers, **error.extra)
 
 
 async def _invalid_parameters(_: Request, error: Exception) -> JSONResponse:

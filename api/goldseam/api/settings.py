@@ -11,6 +11,9 @@ _STATEMENT_TIMEOUT_S: Final = 2.0
 _POOL_SIZE: Final = 5
 """Connections kept to the database; requests beyond them wait."""
 
+_RATE_PER_MINUTE: Final = 6_000
+"""A dashboard of twenty panels that refreshes each second stays far below."""
+
 
 class ApiSettings(BaseSettings):
     """What the API needs to know."""
@@ -28,4 +31,14 @@ class ApiSettings(BaseSettings):
     )
     api_pool_size: int = Field(
         default=_POOL_SIZE, ge=1, description="Database connections that the API may hold"
+    )
+    api_open: bool = Field(
+        default=True,
+        description="Answer everybody while there is no key; only for loopback addresses",
+    )
+    api_rate_limit_per_minute: int = Field(
+        default=_RATE_PER_MINUTE, ge=0, description="Requests a minute and key; 0 sets no limit"
+    )
+    api_cors_origins: tuple[str, ...] = Field(
+        default=(), description="Origins whose pages may read the API, as a JSON list; none"
     )

@@ -1,4 +1,4 @@
-"""The commands of the server side: `demo`, `up`, `collector`, `api`, `db`.
+"""The commands of the server side: `demo`, `up`, `collector`, `api`, `db`, `keys`.
 
 Each command reads its options, says what it does, and leaves the work to the part that owns it.
 A command imports that part when it runs, so that `--help` and a wrong option answer at once.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from goldseam.cli import keys as keys_command
 from goldseam.cli import run as run_command
 from goldseam.cli.defaults import API_PORT, HOST, OTLP_HTTP_PORT
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 db = typer.Typer(help="The tables: create, update, look.", no_args_is_help=True)
 app.add_typer(db, name="db")
+app.add_typer(keys_command.keys, name="keys")
 
 console = Console(stderr=True)
 
@@ -163,8 +165,16 @@ def api(
 
     with _readable_errors():
         parse_url(database_url)
-        listener = serve.listen(api_host, api_port, port_flag="--api-port", host_flag="--api-host")
-        _serve(serve.Service("api", create_app(ApiSettings(database_url=database_url)), listener))
+        is_open = serve.is_loopback(api_host)
+        listener = serve.listen(
+            api_host,
+            api_port,
+            port_flag="--api-port",
+            host_flag="--api-host",
+            asks_for_keys=not is_open and keys_command.exist(database_url),
+        )
+        settings = ApiSettings(database_url=database_url, api_open=is_open)
+        _serve(serve.Service("api", create_app(settings), listener))
 
 
 @app.command(
@@ -177,13 +187,21 @@ def run(context: typer.Context) -> None:
 
 
 @db.command()
-def upgrade(*, database_url: RequiredUrl) -> None:
-    """Create the tables, roles and policies, or bring them up to date."""
+def upgrade(
+    *,
+    database_url: RequiredUrl,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="Where the first key goes, instead of the screen."),
+    ] = None,
+) -> None:
+    """Create the tables, roles and policies, or bring them up to date; make the first key."""
     from goldseam.storage import migrate
 
     with _readable_errors():
         migrate.upgrade(database_url)
         console.print(f"The database is at revision {migrate.current_revision(database_url)}.")
+        keys_command.create_first(database_url, key_file)
 
 
 @db.command()

@@ -36,8 +36,8 @@ class OpenBindError(ValueError):
     def __init__(self, host: str, flag: str) -> None:
         super().__init__(
             f"Listening on {host} would let others in, and there are no keys to ask them for: "
-            f"set {flag} to a loopback address (127.0.0.1 or ::1) and put your own gateway, or an "
-            "OpenTelemetry Collector, in front."
+            f"set {flag} to a loopback address (127.0.0.1 or ::1), or create a key first with "
+            "`goldseam keys create`."
         )
 
 
@@ -57,9 +57,15 @@ class Service:
 
 
 def listen(
-    host: str, port: int, *, port_flag: str, host_flag: str = "the host", or_any: bool = False
+    host: str,
+    port: int,
+    *,
+    port_flag: str,
+    host_flag: str = "the host",
+    or_any: bool = False,
+    asks_for_keys: bool = False,
 ) -> socket.socket:
-    """Bind a listening socket on loopback.
+    """Bind a listening socket, on loopback unless the service asks for keys.
 
     Args:
         host: Address to bind.
@@ -67,12 +73,13 @@ def listen(
         port_flag: The option that sets the port, for the error message.
         host_flag: The option that sets the host, for the error message.
         or_any: Take a free port if this one is in use.
+        asks_for_keys: Whether the service lets nobody in without a key.
 
     Raises:
         OpenBindError: The address is not loopback; without keys, everybody could read and write.
         PortInUseError: The port is taken and `or_any` is false.
     """
-    if not _is_loopback(host):
+    if not (asks_for_keys or is_loopback(host)):
         raise OpenBindError(host, host_flag)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -83,7 +90,8 @@ def listen(
         raise PortInUseError(host=host, port=port, flag=port_flag) from error
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is reached from this machine only."""
     if host == "localhost":
         return True
     try:

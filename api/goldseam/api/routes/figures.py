@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from goldseam.api import advice
-from goldseam.api.deps import Connection
+from goldseam.api.deps import Connection, needs
 from goldseam.api.parameters import Text, WindowOf
 from goldseam.api.schemas.figures import (
     FailurePrice,
@@ -18,6 +18,7 @@ from goldseam.api.schemas.figures import (
 )
 from goldseam.storage import queries
 from goldseam.storage.figures import Selection, sums_by
+from goldseam.storage.keys import Scope
 
 router = APIRouter(prefix="/logs", tags=["figures"])
 
@@ -26,7 +27,9 @@ _PATTERNS_IN_SUMMARY = 1000
 """Patterns that are added up by code; there are rarely more than a hundred."""
 
 
-@router.get("/statistics", summary="Counts, rates and times")
+@router.get(
+    "/statistics", dependencies=[needs(Scope.STATS_READ)], summary="Counts, rates and times"
+)
 async def statistics(
     connection: Connection, window: WindowOf, *, module: Text = None
 ) -> Statistics:
@@ -37,7 +40,7 @@ async def statistics(
     return Statistics.model_validate(found)
 
 
-@router.get("/providers", summary="How each provider did")
+@router.get("/providers", dependencies=[needs(Scope.STATS_READ)], summary="How each provider did")
 async def providers(
     connection: Connection, window: WindowOf, *, module: Text = None
 ) -> dict[str, ProviderPerformance]:
@@ -48,7 +51,7 @@ async def providers(
     return {each.provider: ProviderPerformance.model_validate(each) for each in found}
 
 
-@router.get("/errors/top", summary="Most frequent errors")
+@router.get("/errors/top", dependencies=[needs(Scope.ERRORS_READ)], summary="Most frequent errors")
 async def top_errors(
     connection: Connection,
     window: WindowOf,
@@ -63,7 +66,9 @@ async def top_errors(
     return [_top_error(each) for each in found]
 
 
-@router.get("/analysis/summary", summary="Everything in one answer")
+@router.get(
+    "/analysis/summary", dependencies=[needs(Scope.STATS_READ)], summary="Everything in one answer"
+)
 async def summary(connection: Connection, window: WindowOf) -> Summary:
     """Show how the calls went, what failing cost, and what to look at."""
     since, until = window.since, window.until

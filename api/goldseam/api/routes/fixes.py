@@ -4,10 +4,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
 
+from goldseam.api.deps import needs
 from goldseam.api.parameters import NO_NUL, Id
 from goldseam.api.problems import NotFound
 from goldseam.api.schemas.fixes import FixSuggestions
 from goldseam.errors import ErrorCode, Evidence, classify, fix_for
+from goldseam.storage.keys import Scope
 
 router = APIRouter(prefix="/logs", tags=["errors"])
 
@@ -18,7 +20,11 @@ Message = Annotated[
 ]
 
 
-@router.post("/errors/{code}/fix", summary="What to do about an error")
+@router.post(
+    "/errors/{code}/fix",
+    dependencies=[needs(Scope.ERRORS_READ)],
+    summary="What to do about an error",
+)
 async def fix(
     code: Annotated[Id, Path(description="Error code, for example TIMEOUT")],
     *,

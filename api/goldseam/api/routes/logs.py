@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldseam.api.deps import Connection
+from goldseam.api.deps import Connection, needs
 from goldseam.api.parameters import TEXT_MAX, Id, Since, Text, Until, WindowOf, moment
 from goldseam.api.problems import NotFound, Problem
 from goldseam.api.schemas.rows import (
@@ -24,6 +24,7 @@ from goldseam.api.schemas.rows import (
     TimeSplit,
 )
 from goldseam.storage import queries
+from goldseam.storage.keys import Scope
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
 
 router = APIRouter(prefix="/logs", tags=["logs"])
@@ -36,7 +37,7 @@ _MS_MAX: Final = 1e9
 Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
 
 
-@router.get("/recent", summary="Recent calls, newest first")
+@router.get("/recent", dependencies=[needs(Scope.LOGS_READ)], summary="Recent calls, newest first")
 async def recent(
     request: Request,
     response: Response,
@@ -76,7 +77,7 @@ async def recent(
     return [LogEntry.model_validate(row) for row in rows]
 
 
-@router.get("/requests/slow", summary="Slowest calls")
+@router.get("/requests/slow", dependencies=[needs(Scope.LOGS_READ)], summary="Slowest calls")
 async def slow(
     connection: Connection,
     window: WindowOf,
@@ -93,7 +94,9 @@ async def slow(
     return [_slow_entry(row) for row in found]
 
 
-@router.get("/{id}", summary="One call with its recovery steps")
+@router.get(
+    "/{id}", dependencies=[needs(Scope.LOGS_READ)], summary="One call with its recovery steps"
+)
 async def one(
     connection: Connection,
     row_id: Annotated[Id, Path(alias="id", description="Row id, or the caller's own id")],

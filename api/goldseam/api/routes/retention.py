@@ -6,9 +6,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
-from goldseam.api.deps import Tenant
+from goldseam.api.deps import CallerOf, Tenant, needs
 from goldseam.api.schemas.deletion import Deletion
 from goldseam.storage import audit, engine, retention, tenant_rows
+from goldseam.storage.keys import Scope
 from goldseam.storage.roles import ALL_TENANTS, Role
 
 router = APIRouter(prefix="/logs", tags=["retention"])
@@ -18,9 +19,10 @@ _DAYS_MAX: Final = 36_500
 Days = Annotated[int, Query(ge=1, le=_DAYS_MAX, description="Full UTC days to keep besides today")]
 
 
-@router.delete("/old-logs", summary="Delete old calls")
+@router.delete("/old-logs", dependencies=[needs(Scope.LOGS_DELETE)], summary="Delete old calls")
 async def delete_old_logs(
     request: Request,
+    caller: CallerOf,
     tenant: Tenant,
     *,
     days: Days,
@@ -42,7 +44,7 @@ async def delete_old_logs(
         dry_run=dry_run,
     )
     if not dry_run:
-        await _write_down(request, deletion, now)
+        await _write_down(request, deletion, caller.actor, now)
     return deletion
 
 
@@ -55,12 +57,12 @@ def _prune(
         return tenant_rows.prune_tenant(connection, tenant, days=days, now=now, dry_run=dry_run)
 
 
-async def _write_down(request: Request, deletion: Deletion, now: datetime) -> None:
+async def _write_down(request: Request, deletion: Deletion, actor: str, now: datetime) -> None:
     async with engine.tenant_transaction(request.app.state.engine, deletion.tenant_id) as opened:
         await audit.record(
             opened,
             tenant=deletion.tenant_id,
-            actor="loopback",
+            actor=actor,
             action="logs.delete",
             now=now,
             details=deletion.model_dump(mode="json", exclude={"tenant_id", "dry_run"}),
