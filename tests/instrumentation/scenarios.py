@@ -26,6 +26,7 @@ from tests.instrumentation.styles import (
 )
 
 from goldseam.instrumentation import context
+from goldseam.recovery.extras import CacheConfig
 from goldseam.recovery.testing import (
     GeminiUsage,
     MessageUsage,
@@ -119,6 +120,7 @@ class Scenario:
     replies: Iterable[Reply] = ()
     backup: Iterable[Reply] = ()
     mode: str = "off"
+    cache: CacheConfig | None = None
 
 
 async def told(seen: Awaitable[Any]) -> Any:
@@ -461,6 +463,23 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         replies=[error(500, message="The first.")] * 9,
         backup=[error(500, message="The backup.")] * 9,
         mode="on",
+    ),
+    "answered as before": Scenario(
+        run=lambda asking: asking.each(
+            lambda client: create(client, "chat.completions", CHAT), _raw, _raw
+        ),
+        replies=[chat("Nine"), *[error(500, message="The first.")] * 9],
+        backup=[error(500, message="The backup.")] * 9,
+        mode="on",
+        cache=CacheConfig(),
+    ),
+    "answered from the cache": Scenario(
+        run=lambda asking: asking.each(
+            lambda client: create(client, "chat.completions", CHAT), _raw
+        ),
+        replies=[chat("Nine")],
+        mode="on",
+        cache=CacheConfig(answer_first=True),
     ),
     "observed": Scenario(
         run=lambda asking: asking.each(lambda client: create(client, "chat.completions", CHAT)),

@@ -6,6 +6,7 @@ once. What a function stands outside of the fence for is said in `OUTSIDE`.
 """
 
 import asyncio
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 import pytest
 from tests.instrumentation.conftest import Recorder, mending
-from tests.instrumentation.scenarios import SCENARIOS, Asking
+from tests.instrumentation.scenarios import SCENARIOS, Asking, Scenario
 
 import goldseam.instrumentation
 from goldseam.instrumentation import GoldseamInstrumentor, _guard
@@ -34,14 +35,18 @@ OUTSIDE: Final = {
          "_sdk.ChokePoint.__init__", "_sdk.ChokePoint.close", "_wire.Wire.__init__",
          "_endpoint.Endpoints.__init__", "_clients.Clients.__init__", "_clients.Clients.close",
          "_clients.Clients.aclose", "_pending", "_pending_send",
+         "_aids.Aids.__init__", "_aids.Aids.close", "_aids.open_aids", "_aids._opened",
+         "_sdk._with_cache",
          "_content._settings", "_content._redact.loaded", "_content._redact.Redaction.__init__",
          "_content._capture.Content.__init__"),
         "runs when the application switches Goldseam on or off, or beside its calls",
     ),
     **dict.fromkeys(("_context.context", "_context.CallContext", "_context._text",
                      "_context.bounded_text", "_context.BaggageSpanProcessor",
-                     "_context.baggage_onto_spans"),
+                     "_context.baggage_onto_spans", "_context.annotate"),
                     "called by the application itself, which sees its own mistakes"),
+    **dict.fromkeys(("service", "_service_call", "_service_answers", "_service_tracing"),
+                    "asked by the application itself; `test_service_alone` tells what it answers"),
     **dict.fromkeys(
         ("_sdk.ChokePoint.request", "_sdk.ChokePoint.async_request", "_sdk._Call.current",
          "_current.Current", "_wire.Wire.send", "_wire.Wire.async_send", "_wire._WireCall.send",
@@ -55,8 +60,8 @@ OUTSIDE: Final = {
     **dict.fromkeys(
         ("_verdict.checked", "_verdict.achecked", "_verdict._has_begun",
          "_sdk._Call.answered_at_once", "_sdk._Call.checked", "_sdk._Call.achecked",
-         "_sdk._Call.answered", "_wire._WireCall._answered", "_recovery.Mender._sender",
-         "_streams.StreamEnd.chunk",
+         "_sdk._Call.answered", "_sdk._Call.afirst_answer", "_wire._WireCall._answered",
+         "_recovery.Mender._sender", "_recovery.Mender._answer_of", "_streams.StreamEnd.chunk",
          "_wire_answer.AnswerEnd.part"),
         "holds a fence of its own, and nothing that can fail beside it",
     ),
@@ -170,19 +175,20 @@ class _Stage:
         before = self._provider.count
         asking = Asking(self._provider, self._backup, is_async=is_async)
         with (
-            nullcontext() if bare else self._instrumented(scenario.mode),
+            nullcontext() if bare else self._instrumented(scenario),
             nullcontext() if broken is None else _broken(broken),
         ):
             seen = asyncio.run(_finished(scenario.run(asking)))
         return seen, self._provider.count - before
 
     @contextmanager
-    def _instrumented(self, mode: str) -> Iterator[None]:
+    def _instrumented(self, scenario: Scenario) -> Iterator[None]:
         recorder, instrumentor = Recorder(), GoldseamInstrumentor()
+        config = mending(self._provider, self._backup, mode=scenario.mode)
         instrumentor.instrument(
             tracer_provider=recorder.tracer_provider,
             meter_provider=recorder.meter_provider,
-            recovery=mending(self._provider, self._backup, mode=mode),
+            recovery=dataclasses.replace(config, cache=scenario.cache),
             capture_content="true",
             redact=str,
         )

@@ -19,7 +19,6 @@ from goldseam.recovery import hooks
 from goldseam.recovery.cache import (
     REST_AFTER_FAULT_S,
     AnswerCache,
-    CacheConfig,
     CachedAnswer,
     CacheError,
     cache_key,
@@ -27,6 +26,7 @@ from goldseam.recovery.cache import (
 )
 from goldseam.recovery.cache_memory import ENTRY_OVERHEAD_BYTES, MemoryStore
 from goldseam.recovery.cache_redis import PREFIX, RedisStore, open_redis
+from goldseam.recovery.extras import CacheConfig
 
 CONFIG = CacheConfig(ttl_s=10, stale_if_error_s=100)
 ASKED: dict[str, Any] = {

@@ -51,7 +51,7 @@ GOOD: tuple[dict[str, Any], ...] = (
     {"strategy": "retry", "delay_s": 0.5, "expected_success": 0.9},
     {"strategy": "fallback", "model": "small"},
     {"strategy": "simplify", "max_tokens": 256},
-    {"strategy": "simplify", "max_chars": 3000, "max_tokens": 256.0},
+    {"strategy": "simplify", "max_tokens": 256.0},
     {"strategy": "cache"},
 )
 BAD: tuple[tuple[Any, str], ...] = (
@@ -66,7 +66,7 @@ BAD: tuple[tuple[Any, str], ...] = (
     ({"strategy": "fallback", "provider": ""}, "provider ''"),
     ({"strategy": "simplify", "max_tokens": 0}, "max_tokens 0"),
     ({"strategy": "simplify", "max_tokens": 1.5}, "max_tokens 1.5"),
-    ({"strategy": "simplify", "expected_success": 0.5}, "needs one of max_tokens, max_chars"),
+    ({"strategy": "simplify", "expected_success": 0.5}, "needs one of max_tokens"),
     ({"strategy": "cache", "ttl_s": 1}, "asks for 'ttl_s'"),
     ({}, "asks for strategy None"),
     ("retry", "has no object `config`"),
@@ -155,7 +155,7 @@ VALUES: some.SearchStrategy[Any] = some.sampled_from(
     [None, True, 0, 1, -1, 0.5, 1.0, 60, 61, 10**9, "", "x", "x" * 300, [], {}]
 )
 NAMES = some.sampled_from(
-    ["delay_s", "provider", "model", "max_tokens", "max_chars", "expected_success", "other"]
+    ["delay_s", "provider", "model", "max_tokens", "expected_success", "other"]
 )
 STRATEGIES = some.sampled_from(["retry", "fallback", "simplify", "cache", "restart"])
 

@@ -16,6 +16,7 @@ from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import TracerProvider, get_tracer, get_tracer_provider
 
 from goldseam.instrumentation import _instruments, _pending_send, _sdk, _settings
+from goldseam.instrumentation._aids import open_aids
 from goldseam.instrumentation._context import BaggageSpanProcessor, baggage_onto_spans
 from goldseam.instrumentation._invocation import Telemetry
 from goldseam.instrumentation._patch import patch, patch_http
@@ -92,7 +93,7 @@ class GoldseamInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packag
         )
         self._baggage = baggage_onto_spans(settings.get("tracer_provider") or get_tracer_provider())
         self._current = Instrumented(telemetry, read, settings.get("tracer_provider"))
-        self._choke_point = _sdk.ChokePoint(telemetry, read)
+        self._choke_point = _sdk.ChokePoint(telemetry, read, aids=open_aids(read.recovery))
         meter = get_meter(SCOPE, _version(), settings.get("meter_provider"), SCHEMA_URL)
         _instruments.watch_budgets(meter, self._choke_point.budgets)
         self._wire = Wire(telemetry, read)

@@ -85,6 +85,8 @@ class Instruments:
     """Seconds per recovery step, waiting included: strategy, success."""
     unclassified: Counter
     """Errors that no rule knew: provider."""
+    corrections_off: Counter
+    """Corrections of the playbook that did not help and were switched off: correction id."""
     active: ActiveRequests
     """Calls in flight: provider, operation."""
     modules: Modules
@@ -145,6 +147,11 @@ def create(meter: Meter) -> Instruments:
             metrics.ERROR_UNCLASSIFIED,
             unit="{error}",
             description="Errors that no classification rule knew.",
+        ),
+        corrections_off=meter.create_counter(
+            metrics.CORRECTIONS_SWITCHED_OFF,
+            unit="{correction}",
+            description="Corrections that did not keep what they promise and were switched off.",
         ),
         active=active,
         modules=Modules(),

@@ -73,7 +73,10 @@ class Repair:
         strategy: The strategy that worked.
         provider: The provider that answered.
         model: The model that was asked there.
-        degraded: Whether that was less than asked for: another model, a shortened prompt.
+        degraded: Whether that was less than asked for: another model, a shortened prompt, an old
+            answer.
+        cache_hit: Whether the answer came from the cache; None where the cache was not asked.
+        correction_id: The correction of the playbook that was applied.
     """
 
     outcome: RecoveryOutcome = RecoveryOutcome.NOT_NEEDED
@@ -87,17 +90,23 @@ class Repair:
     provider: str | None = None
     model: str | None = None
     degraded: bool = False
+    cache_hit: bool | None = None
+    correction_id: str | None = None
 
     def attributes(self) -> dict[str, AttributeValue]:
         """Return the request span's recovery attributes."""
         attributes: dict[str, AttributeValue] = {names.RECOVERY_OUTCOME: self.outcome.value}
         if self.extra_attempts is not None:
             attributes[names.RETRY_COUNT] = self.extra_attempts
+        if self.cache_hit is not None:
+            attributes[names.CACHE_HIT] = self.cache_hit
         if self.duration_s is None:
             return attributes
         attributes[names.RECOVERY_STEPS] = self.steps
         attributes[names.RECOVERY_WAIT] = self.wait_s
         attributes[names.RECOVERY_DURATION] = self.duration_s
+        if self.correction_id is not None:
+            attributes[names.CORRECTION_ID] = self.correction_id
         if self.strategy is not None:
             attributes[names.RECOVERY_STRATEGY] = self.strategy
             attributes[names.RECOVERY_DEGRADED] = self.degraded
@@ -244,10 +253,15 @@ class Invocation:
         if first_chunk_s is not None and count > 1:
             self.chunk_gap_s = (last_s - self.started_s - first_chunk_s) / (count - 1)
 
-    def fault_of(self, error: BaseException) -> Fault:
-        """Return the fault of an exception, cleaned of what the request says."""
+    def fault_of(self, error: BaseException, *, always: bool = False) -> Fault:
+        """Return the fault of an exception, cleaned of what the request says.
+
+        Args:
+            error: What was raised.
+            always: Read the message although nobody records this call.
+        """
         try:
-            return _fault.from_exception(error, self.texts if self.recording else None)
+            return _fault.from_exception(error, self.texts if self.recording or always else None)
         except Exception as ours:  # noqa: BLE001 - the call's own error must still be told
             report("Invocation.fault_of", ours)
             return _fault.unread(error)
@@ -338,7 +352,10 @@ class Invocation:
 
     @fenced
     def _read(self, response: Any) -> Answer:
-        return self.reading.read(response)
+        answer = self.reading.read(response)
+        if self.repair.cache_hit:
+            answer.forget_tokens()
+        return answer
 
     def _note_retries(self, retries: int | None) -> None:
         if self.repair.extra_attempts is None:

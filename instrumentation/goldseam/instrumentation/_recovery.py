@@ -6,15 +6,17 @@ is the drivers' watch: it turns what they tell into spans, events and counters. 
 provider's own object, or its own exception, untouched.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from goldseam.errors import ErrorCode
 from goldseam.instrumentation import _names
+from goldseam.instrumentation._aids import Aids
 from goldseam.instrumentation._clients import Clients
 from goldseam.instrumentation._endpoint import Endpoint, endpoint_of
 from goldseam.instrumentation._guard import fenced, report
@@ -24,8 +26,10 @@ from goldseam.instrumentation._request import SentRequest
 from goldseam.instrumentation._steps import AttemptSpan, StepSpan, attempt_attributes
 from goldseam.instrumentation._verdict import Unusable, achecked, checked
 from goldseam.recovery import (
+    Body,
     GiveUp,
     NothingAskedError,
+    NothingFoundError,
     RecoveryConfig,
     Request,
     Step,
@@ -37,6 +41,9 @@ from goldseam.recovery import (
 )
 from goldseam.semconv import attributes as names
 from goldseam.semconv.attributes import RecoveryOutcome
+
+if TYPE_CHECKING:
+    from goldseam.recovery.corrections import Correction
 
 _NS_PER_S: Final = 1_000_000_000
 
@@ -65,6 +72,7 @@ class Mender:
         *,
         config: RecoveryConfig,
         clients: Clients,
+        aids: Aids,
         vitals: Vitals,
     ) -> None:
         """Prepare to mend.
@@ -77,14 +85,15 @@ class Mender:
             config: How far recovery goes.
             clients: Clients of the other providers.
             vitals: What is known of their health.
+            aids: Kept answers and the playbook.
         """
         self.invocation = invocation
         self.attempts = 0 if error is None else 1
         self._vitals = vitals
         self._request = request
         self._error = error
-        self._config = config
         self._clients = clients
+        self._aids = aids
         self._asked = Target(invocation.endpoint.provider, invocation.model)
         shared = invocation.shared_attributes
         self._facts = Request(
@@ -93,8 +102,11 @@ class Mender:
             is_stream=request.is_stream,
             tenant_id=_text(shared.get(names.TENANT_ID)),
             module=_text(shared.get(names.MODULE)),
+            cache_key=aids.key_of(invocation, request),
         )
         self._fault = None if error is None else invocation.fault_of(error)
+        self._correction = self._correction_in_force()
+        self._config = self._with_correction(config)
         self._failed_at_s = time.perf_counter()
         self._failed_at_ns = time.time_ns()
         self._attempt: AttemptSpan | None = None
@@ -162,7 +174,21 @@ class Mender:
         if self.invocation.repair.steps == 0:
             self._show_first_failure()
         self.invocation.repair.steps += 1
+        if self._correction is not None and _is_corrected(step):
+            self.invocation.repair.correction_id = self._correction.id
         return StepSpan(self, step)
+
+    @fenced
+    def step_ended(self, step: Step, *, success: bool) -> None:
+        """Take note of how a correction did; tell where that has switched it off."""
+        correction, playbook = self._correction, self._aids.playbook
+        if correction is None or playbook is None or not _is_corrected(step):
+            return
+        if playbook.applied(correction, success=success):
+            attributes = {names.CORRECTION_ID: correction.id}
+            self.invocation.span.add_event(names.EVENT_CORRECTION_SWITCHED_OFF, attributes)
+            instruments = self.invocation.telemetry.instruments
+            instruments.corrections_off.add(1, attributes, self.invocation.context)
 
     def skipped(self, strategy: str, reason: str) -> None:
         """Show a strategy that is not tried."""
@@ -184,7 +210,8 @@ class Mender:
 
     def is_degraded(self, step: Step) -> bool:
         """Tell whether a step would answer with less than the application asked for."""
-        return step.degraded or self._is_other_model(step.target)
+        is_stale = bool(getattr(step.source, "is_stale", False))
+        return step.degraded or is_stale or self._is_other_model(step.target)
 
     def _is_other_model(self, target: Target) -> bool:
         return target.model != self.invocation.model
@@ -206,7 +233,26 @@ class Mender:
             "request": self._facts,
         }
 
+    @fenced
+    def _correction_in_force(self) -> "Correction | None":
+        if self._error is None:
+            return None
+        return self._aids.correction_for(
+            self.invocation.fault_of(self._error, always=True), self._asked.provider
+        )
+
+    def _with_correction(self, config: RecoveryConfig) -> RecoveryConfig:
+        """Return the configuration in which the correction of this failure comes first."""
+        if self._correction is None:
+            return config
+        from goldseam.recovery.corrected import strategy_of  # noqa: PLC0415 - only if one applies
+
+        first = strategy_of(self._correction, self._aids.cache)
+        return dataclasses.replace(config, strategies=(first, *config.strategies))
+
     def _send(self, step: Step) -> Any:
+        if step.source is not None:
+            return self._answer_of(step.source.read(self._facts))
         try:
             response = checked(
                 self._sender(step, self._clients.sync_client)(),
@@ -219,6 +265,8 @@ class Mender:
         return response
 
     async def _asend(self, step: Step) -> Any:
+        if step.source is not None:
+            return await self._answer_of(await step.source.aread(self._facts))
         try:
             response = await achecked(
                 await self._sender(step, self._clients.async_client)(),
@@ -229,6 +277,15 @@ class Mender:
             raise verdict.cause from None
         self._note_answer(response)
         return response
+
+    def _answer_of(self, body: Body | None) -> Any:
+        if body is None:
+            raise NothingFoundError
+        try:
+            return self._request.answer_of(body)
+        except Exception as fault:
+            report("Mender", fault)
+            raise
 
     def _sender(self, step: Step, client_of: Callable[[Any, Any], Any]) -> Callable[[], Any]:
         """Return what sends the request of a step; a fault of ours fails the step."""
@@ -335,3 +392,7 @@ class _KeptException:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _is_corrected(step: Step) -> bool:
+    return names.CORRECTION_ID in step.facts

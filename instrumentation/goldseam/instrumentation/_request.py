@@ -6,6 +6,8 @@ into the options it is given, so each sending gets a copy.
 """
 
 import copy
+import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
@@ -133,6 +135,27 @@ class SentRequest:
         args, kwargs = self._arguments(options)
         return partial(client.request, *args, **kwargs)
 
+    def answer_of(self, body: Mapping[str, Any]) -> Any:
+        """Return what the SDK makes of an answer's JSON body, as if it had just come.
+
+        A coroutine where the application's client is asynchronous.
+        """
+        options = self._copy(None)
+        cast_to = self._args[0] if self._args else self._kwargs["cast_to"]
+        cast_to = self.client._maybe_override_cast_to(cast_to, options)  # noqa: SLF001 - as the SDK does
+        http = _http_module(self.client)
+        given = options.headers if isinstance(options.headers, Mapping) else {}
+        marks = {name: value for name, value in given.items() if name.lower() in _KEPT_HEADERS}
+        response = http.Response(
+            200,
+            headers={"content-type": "application/json"},
+            content=json.dumps(body).encode(),
+            request=http.Request("POST", self.client.base_url, headers=marks),
+        )
+        return self.client._process_response(  # noqa: SLF001 - the SDK's own reading of answers
+            cast_to=cast_to, options=options, response=response, stream=False, stream_cls=None
+        )
+
     def private_texts(self) -> Iterator[str]:
         """Yield what no message may repeat although it stands outside the body."""
         headers = [self.options.headers, getattr(self.client, "_custom_headers", None)]
@@ -167,6 +190,13 @@ class SentRequest:
         given = self.options.timeout
         is_given = given is None or isinstance(given, (int, float)) or hasattr(given, "read")
         return given if is_given else self.client.timeout
+
+
+def _http_module(client: Any) -> Any:
+    """Return the HTTP library of an SDK client: `httpx` or `httpx2`."""
+    classes = type(client._client).__mro__  # noqa: SLF001 - the SDK has no other door
+    packages = (cls.__module__.partition(".")[0] for cls in classes)
+    return sys.modules[next(name for name in packages if name.startswith("httpx"))]
 
 
 def options_of(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

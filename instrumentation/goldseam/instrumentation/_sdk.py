@@ -7,15 +7,17 @@ exactly once from here, whatever happens to our own part; only recovery may repe
 """
 
 import dataclasses
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 from opentelemetry.context import get_current
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
+from goldseam.instrumentation._aids import Aids
 from goldseam.instrumentation._clients import OWN_CLIENT, Clients
 from goldseam.instrumentation._current import Current
 from goldseam.instrumentation._endpoint import Endpoints
@@ -30,6 +32,9 @@ from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected, follow
 from goldseam.instrumentation._verdict import Unusable, achecked, checked
 from goldseam.recovery import RecoveryConfig, Target, Vitals, is_spared, original_timeout_s
+
+if TYPE_CHECKING:
+    from goldseam.recovery.cache import CachedAnswer
 
 _T = TypeVar("_T")
 _Wrapped = Callable[..., Any]
@@ -48,27 +53,36 @@ class ChokePoint:
         telemetry: Where calls are written to.
         settings: Providers and recovery.
         vitals: How the providers do; None starts with healthy ones.
+        aids: Kept answers and the playbook; None has neither.
     """
 
     def __init__(
-        self, telemetry: Telemetry, settings: Settings, *, vitals: Vitals | None = None
+        self,
+        telemetry: Telemetry,
+        settings: Settings,
+        *,
+        vitals: Vitals | None = None,
+        aids: Aids | None = None,
     ) -> None:
         self.clients = Clients()
         self.is_active = True
+        self.aids = aids or Aids()
         self._telemetry = telemetry
         self._vitals = vitals or Vitals(settings.recovery.providers)
-        self._recovery = settings.recovery
+        self._recovery = _with_cache(settings.recovery, self.aids)
         self._recovery_by_api = {
-            api: settings.recovery.speaking(api)
-            for api in {"", *(each.api for each in settings.recovery.fallback_providers)}
+            api: self._recovery.speaking(api)
+            for api in {"", *(each.api for each in self._recovery.fallback_providers)}
         }
-        self._endpoints = Endpoints(settings.recovery.providers)
+        self._endpoints = Endpoints(self._recovery.providers)
 
     def request(self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs) -> Any:
         """Stand in for `SyncAPIClient.request`."""
         call = self._begin(wrapped, client, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
+        if call.looks_first and (known := call.first_answer()) is not None:
+            return call.answered(known)
         if (detour := call.detour()) is not None:
             with _Mending(call, detour):
                 return call.answered(detour.mend())
@@ -95,6 +109,8 @@ class ChokePoint:
         call = self._begin(wrapped, client, args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
+        if call.looks_first and (known := await call.afirst_answer()) is not None:
+            return call.answered(known)
         if (detour := call.detour()) is not None:
             with _Mending(call, detour):
                 return call.answered(await detour.amend())
@@ -124,6 +140,7 @@ class ChokePoint:
         self.is_active = False
         end_collected()
         self.clients.close()
+        self.aids.close()
 
     @fenced
     def _begin(
@@ -148,7 +165,14 @@ class ChokePoint:
         )
         try:
             config = self._recovery_of(format_, body)
-            return _Call(invocation, request, config, self.clients, self._vitals)
+            return _Call(
+                invocation,
+                request,
+                config,
+                clients=self.clients,
+                vitals=self._vitals,
+                aids=self.aids,
+            )
         except Exception:
             invocation.stop_with(None)
             raise
@@ -173,15 +197,18 @@ class _Call:
     """One watched call: what is sent, and how its end is told. None of its methods raises."""
 
     __slots__ = (
+        "_aids",
         "_asked",
         "_clients",
         "_config",
         "_invocation",
         "_is_owned",
+        "_keeps",
         "_request",
         "_vitals",
         "args",
         "kwargs",
+        "looks_first",
     )
 
     def __init__(
@@ -189,8 +216,10 @@ class _Call:
         invocation: Invocation,
         request: SentRequest,
         config: RecoveryConfig,
+        *,
         clients: Clients,
         vitals: Vitals,
+        aids: Aids,
     ) -> None:
         self._invocation = invocation
         self._request = request
@@ -198,8 +227,11 @@ class _Call:
         self._clients = clients
         self._vitals = vitals
         self._asked = Target(invocation.endpoint.provider, invocation.model)
+        self._aids = aids
         self.args, self.kwargs = request.arguments
         self._is_owned = self._config.mode == "on" and self._own_repeats() is not None
+        self._keeps = self._is_owned and aids.cache is not None and not request.is_stream
+        self.looks_first = self._keeps and aids.answers_first
 
     def current(self) -> Current:
         """Make the request span current while the SDK is at work."""
@@ -283,6 +315,8 @@ class _Call:
         """End with the answer of the original attempt."""
         if self._is_owned:
             self._note_health()
+        if self._keeps:
+            self._aids.keep(self._invocation, self._request, response)
         return self.answered(response)
 
     def _mender(self, error: Exception | None) -> Mender:
@@ -293,11 +327,36 @@ class _Call:
             config=self._config,
             clients=self._clients,
             vitals=self._vitals,
+            aids=self._aids,
         )
 
     @fenced
     def _note_health(self) -> None:
         self._vitals.answered(self._asked, time.perf_counter(), is_first=True)
+
+    @fenced
+    def first_answer(self) -> Any | None:
+        """Return an answer that is as good as new, so that the provider need not be asked."""
+        cache, key = self._aids.cache, self._aids.key_of(self._invocation, self._request)
+        found = cache.find(key) if cache is not None and key is not None else None
+        return self._repeated(found) if _is_fresh(found) else None
+
+    async def afirst_answer(self) -> Any | None:
+        """Return the same for tasks."""
+        try:
+            cache, key = self._aids.cache, self._aids.key_of(self._invocation, self._request)
+            found = await cache.afind(key) if cache is not None and key is not None else None
+            return await self._repeated(found) if _is_fresh(found) else None
+        except Exception as error:  # noqa: BLE001 - the fence
+            report("_Call.afirst_answer", error)
+            return None
+
+    def _repeated(self, found: "CachedAnswer") -> Any:
+        """Return an answer of the cache: no request is sent, no token is used."""
+        answer = self._request.answer_of(json.loads(found.body))
+        repair = self._invocation.repair
+        repair.cache_hit = repair.attempts_counted = True
+        return answer
 
     def _follow(self, response: Any) -> None:
         if is_raw(response):
@@ -351,6 +410,19 @@ class _Mending:
         if exc is not None:
             self._call.interrupted(self._mender, exc)
         return False
+
+
+def _is_fresh(found: "CachedAnswer | None") -> "TypeGuard[CachedAnswer]":
+    return found is not None and not found.is_stale
+
+
+def _with_cache(config: RecoveryConfig, aids: Aids) -> RecoveryConfig:
+    """Return the configuration with the cache as its last resort."""
+    if aids.cache is None:
+        return config
+    from goldseam.recovery.cached import CacheStrategy  # noqa: PLC0415 - only with a cache
+
+    return dataclasses.replace(config, strategies=(*config.strategies, CacheStrategy(aids.cache)))
 
 
 def _fitting(config: RecoveryConfig, invocation: Invocation) -> RecoveryConfig:

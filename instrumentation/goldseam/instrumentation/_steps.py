@@ -62,8 +62,9 @@ class StepSpan:
         repair.degraded = self._mender.is_degraded(step)
 
     def failed(self, failure: Failure) -> None:
-        """Note why this step brought none."""
-        self._failure = failure
+        """Note why this step brought none; a cache without an answer is no failure."""
+        if self._step.asks_provider:
+            self._failure = failure
 
     def __exit__(
         self,
@@ -73,6 +74,8 @@ class StepSpan:
     ) -> None:
         try:
             self._span.set_attribute(names.RECOVERY_SUCCESS, self._succeeded)
+            if self._step.strategy == "cache":
+                self._tell_cache()
             if self._failure is not None:
                 self._span.set_attribute(names.ERROR_CODE, self._failure.code.value)
             if not self._succeeded:
@@ -80,6 +83,14 @@ class StepSpan:
         finally:
             self._span.end()
         self._measure()
+        self._mender.step_ended(self._step, success=self._succeeded)
+
+    def _tell_cache(self) -> None:
+        """Tell what was only known once the cache had been read."""
+        is_degraded = self._mender.is_degraded(self._step)
+        self._mender.invocation.repair.cache_hit = self._succeeded
+        self._span.set_attribute(names.CACHE_HIT, self._succeeded)
+        self._span.set_attribute(names.RECOVERY_DEGRADED, is_degraded)
 
     def _attributes(self) -> dict[str, AttributeValue]:
         step, mender = self._step, self._mender

@@ -6,17 +6,17 @@ request, or nothing. It promises: no fault of a store reaches the call, `keep` n
 store that is out of order is left alone for a while.
 """
 
+import asyncio
 import hashlib
 import json
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
+from goldseam.recovery.extras import CacheConfig
 from goldseam.recovery.hooks import log_fault
-
-Backend = Literal["memory", "redis"]
 
 _HEADER: Final = struct.Struct(">2sd")
 _MARK: Final = b"g1"
@@ -28,35 +28,6 @@ REST_AFTER_FAULT_S: Final = 5.0
 
 class CacheError(RuntimeError):
     """The cache cannot be set up; the message says what to install or to set."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheConfig:
-    """What is kept, where and for how long.
-
-    Attributes:
-        backend: `memory` of this process, or `redis`, shared by processes.
-        ttl_s: An answer younger than this is as good as new.
-        stale_if_error_s: How much older an answer may be when it stands in for a failed call.
-        answer_first: A repeated request is answered from the cache, if as good as new, and the
-            provider is not asked.
-        max_bytes: Upper bound of all answers in `memory`; Redis has its own `maxmemory`.
-        max_entry_bytes: Larger answers are not kept.
-        url_env: Name of the environment variable that holds the address of the Redis server.
-    """
-
-    backend: Backend = "memory"
-    ttl_s: float = 300.0
-    stale_if_error_s: float = 86_400.0
-    answer_first: bool = False
-    max_bytes: int = 64 * 1024 * 1024
-    max_entry_bytes: int = 1024 * 1024
-    url_env: str = "GOLDSEAM_REDIS_URL"
-
-    @property
-    def keep_s(self) -> float:
-        """How long an answer is of any use."""
-        return self.ttl_s + self.stale_if_error_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +89,12 @@ class AnswerCache:
         except Exception as fault:  # noqa: BLE001 - the fence: a store may raise anything
             self._rest("cache.find", fault)
             return None
+
+    async def afind(self, key: str) -> CachedAnswer | None:
+        """Return the same from a task; other tasks run while a server is asked."""
+        if self.config.backend == "memory":
+            return self.find(key)
+        return await asyncio.to_thread(self.find, key)
 
     def keep(self, key: str, body: bytes) -> None:
         """Keep a complete answer; one that is too large is left out."""

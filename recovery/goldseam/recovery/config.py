@@ -11,16 +11,23 @@ deadline_s = 20
 
 [providers.ollama]
 models = { "gpt-4o" = "llama3.1", "*" = "llama3.2" }
+
+[cache]
+backend = "memory"
+
+[playbook]
+url = "https://goldseam.example/api/v1/ai/recovery/playbook"
 ```
 
 An option that nobody knows is an error that names the nearest one that is known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from goldseam.recovery.extras import Backend, CacheConfig, PlaybookConfig
 from goldseam.recovery.providers import PRESETS, Api, Preset, Provider, preset_providers
 from goldseam.recovery.simplify import STRATEGIES
 from goldseam.recovery.strategies import ErrorRecoveryStrategy
@@ -30,6 +37,7 @@ Mode = Literal["off", "observe", "on"]
 
 _MODES: Final[tuple[str, ...]] = get_args(Mode)
 _APIS: Final[tuple[Api, ...]] = get_args(Api)
+_BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 _PRESET_NAMES: Final[tuple[Preset, ...]] = get_args(Preset)
 _POLICY: Final = tuple(option.name for option in fields(Policy))
 _PROVIDER: Final = tuple(option.name for option in fields(Provider) if option.name != "name")
@@ -48,12 +56,16 @@ class RecoveryConfig:
         policy: How far recovery goes.
         providers: The providers that calls may go to, by name.
         strategies: Who may propose a step, in the order in which they are asked.
+        cache: Whether and how answers are kept; None keeps none.
+        playbook: Where corrections come from; None takes none.
     """
 
     mode: Mode = "off"
     policy: Policy = field(default_factory=Policy)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     strategies: tuple[ErrorRecoveryStrategy, ...] = STRATEGIES
+    cache: CacheConfig | None = None
+    playbook: PlaybookConfig | None = None
 
     @property
     def fallback_providers(self) -> tuple[Provider, ...]:
@@ -85,6 +97,7 @@ def load_config(environ: Mapping[str, str]) -> RecoveryConfig:
     """
     path = environ.get("GOLDSEAM_CONFIG", "").strip()
     config = parse_config(_read(path), source=path) if path else RecoveryConfig()
+    config = replace(config, playbook=_playbook_of(environ, config.playbook))
     mode = environ.get("GOLDSEAM_RECOVERY", "").strip().lower()
     return replace(config, mode=_mode(mode, "GOLDSEAM_RECOVERY")) if mode else config
 
@@ -112,7 +125,42 @@ def parse_config(document: Mapping[str, Any], *, source: str = "config") -> Reco
                 f"{source}: [recovery] fallback names {name!r}, which is no provider here"
                 f"{_nearest(name, tuple(providers))}. Add a table [providers.{name}]."
             )
-    return RecoveryConfig(mode=mode, policy=policy, providers=providers)
+    cache = _options(document, "cache", _CACHE_CHECKS, source)
+    playbook = _options(document, "playbook", _PLAYBOOK_CHECKS, source)
+    if playbook is not None and "url" not in playbook:
+        raise RecoveryConfigError(f"{source}: [playbook] needs url.")
+    return RecoveryConfig(
+        mode=mode,
+        policy=policy,
+        providers=providers,
+        cache=None if cache is None else CacheConfig(**cache),
+        playbook=None if playbook is None else PlaybookConfig(**playbook),
+    )
+
+
+def _playbook_of(environ: Mapping[str, str], given: PlaybookConfig | None) -> PlaybookConfig | None:
+    """Return the playbook's settings; the environment stands above the file."""
+    url = environ.get("GOLDSEAM_PLAYBOOK_URL", "").strip()
+    file = environ.get("GOLDSEAM_PLAYBOOK_FILE", "").strip()
+    if url:
+        checked = _url(url, "GOLDSEAM_PLAYBOOK_URL")
+        given = replace(given, url=checked) if given else PlaybookConfig(url=checked)
+    return replace(given, file=file) if given and file else given
+
+
+def _options(
+    document: Mapping[str, Any],
+    name: str,
+    checks: Mapping[str, Callable[[object, str], Any]],
+    source: str,
+) -> dict[str, Any] | None:
+    """Return the checked options of a table, None where there is no such table."""
+    if name not in document:
+        return None
+    where = f"{source}: [{name}]"
+    table = _table(document[name], where)
+    _reject_unknown(table, tuple(checks), where)
+    return {option: checks[option](given, f"{where} {option}") for option, given in table.items()}
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -253,6 +301,13 @@ def _api(value: object, where: str) -> Api:
     raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_APIS)}.")
 
 
+def _backend(value: object, where: str) -> Backend:
+    for backend in _BACKENDS:
+        if value == backend:
+            return backend
+    raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_BACKENDS)}.")
+
+
 def _names(value: object, where: str) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise RecoveryConfigError(f'{where} is {value!r}; it must be a list such as ["ollama"].')
@@ -287,4 +342,19 @@ _PROVIDER_CHECKS: Final = {
     "windows": _windows,
     "limit_window_s": _seconds,
     "api": _api,
+}
+_CACHE_CHECKS: Final = {
+    "backend": _backend,
+    "ttl_s": _wait,
+    "stale_if_error_s": _wait,
+    "answer_first": _switch,
+    "max_bytes": _count,
+    "max_entry_bytes": _count,
+    "url_env": _text,
+}
+_PLAYBOOK_CHECKS: Final = {
+    "url": _url,
+    "api_key_env": _text,
+    "file": _text,
+    "interval_s": _seconds,
 }

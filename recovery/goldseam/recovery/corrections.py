@@ -43,7 +43,6 @@ class Treatment:
         provider: `fallback`: whom to ask; one of the application's own fallback providers.
         model: `fallback`: which model to ask there, or at the provider that was asked.
         max_tokens: `simplify`: upper bound of the answer's tokens, where the request names one.
-        max_chars: `simplify`: upper bound of the prompt's characters.
         expected_success: The share of applications that should bring an answer, 0 to 1.
     """
 
@@ -52,7 +51,6 @@ class Treatment:
     provider: str | None = None
     model: str | None = None
     max_tokens: int | None = None
-    max_chars: int | None = None
     expected_success: float = EXPECTED_SUCCESS
 
 
@@ -95,7 +93,7 @@ _COUNT: Final = {"type": "integer", "minimum": 1, "maximum": 10_000_000}
 FIELDS: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
     "retry": {"delay_s": {"type": "number", "minimum": 0, "maximum": MAX_DELAY_S}},
     "fallback": {"provider": _TEXT, "model": _TEXT},
-    "simplify": {"max_tokens": _COUNT, "max_chars": _COUNT},
+    "simplify": {"max_tokens": _COUNT},
     "cache": {},
 }
 """What a `config` may hold besides `strategy` and `expected_success`, as JSON schema."""

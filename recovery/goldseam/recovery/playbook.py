@@ -13,12 +13,12 @@ import random
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from goldseam.recovery.corrections import EMPTY, Correction, Document, PlaybookError, read_document
+from goldseam.recovery.extras import PlaybookConfig
 from goldseam.recovery.forks import renew_in_child
 
 _log: Final = logging.getLogger("goldseam.recovery")
@@ -37,25 +37,6 @@ MIN_APPLICATIONS: Final = 10
 
 _Z: Final = 1.96
 """Of the interval around the measured share: switched off by 95 % certainty, not by bad luck."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlaybookConfig:
-    """Where the playbook comes from.
-
-    Attributes:
-        url: Address of the document, for example
-            `https://goldseam.example/api/v1/ai/recovery/playbook`.
-        api_key_env: Name of the environment variable that holds the bearer key; an unset one
-            sends none.
-        file: Where the last good document is kept for the next start; None keeps it nowhere.
-        interval_s: Seconds between two polls, on average.
-    """
-
-    url: str
-    api_key_env: str = "GOLDSEAM_API_KEY"
-    file: str | None = None
-    interval_s: float = 30.0
 
 
 def _utc_now() -> datetime:

@@ -43,6 +43,7 @@ class Request:
         is_stream: Whether the answer comes in chunks.
         tenant_id: For whom, where the application says so.
         module: Which part of the application asks, where it says so.
+        cache_key: The key that its answer is kept under; None where answers are not kept.
     """
 
     body: Body = field(default_factory=dict, repr=False)
@@ -50,6 +51,7 @@ class Request:
     is_stream: bool = False
     tenant_id: str | None = None
     module: str | None = None
+    cache_key: str | None = None
 
 
 class Source(Protocol):

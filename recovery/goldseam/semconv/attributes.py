@@ -171,5 +171,8 @@ status or `error.type`, request id, rate limits.
 EVENT_RECOVERY_SKIPPED: Final = "goldseam.recovery.skipped"
 """event, request: a strategy that was not tried. Attributes: strategy, `goldseam.skip.reason`."""
 
+EVENT_CORRECTION_SWITCHED_OFF: Final = "goldseam.correction.switched_off"
+"""event, request: the correction did not keep what it promises. Attributes: its id."""
+
 SKIP_REASON: Final = "goldseam.skip.reason"
 """string, event `goldseam.recovery.skipped`: why, in a few words."""

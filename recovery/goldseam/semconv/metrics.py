@@ -34,6 +34,9 @@ RECOVERY_BUDGET: Final = "goldseam.recovery.budget"
 ERROR_UNCLASSIFIED: Final = "goldseam.error.unclassified"
 """counter, {error}: provider."""
 
+CORRECTIONS_SWITCHED_OFF: Final = "goldseam.correction.switched_off"
+"""counter, {correction}: `goldseam.correction.id`; one per process that noticed."""
+
 CLIENT_ATTEMPTS: Final = "goldseam.client.attempts"
 """counter, {attempt}: provider, request model, `error.type`, HTTP status."""
 

@@ -62,6 +62,11 @@ class Answer:
         self.error: Mapping[str, Any] | None = None
         self.more: dict[str, AttributeValue] = {}
 
+    def forget_tokens(self) -> None:
+        """Take the token counts out: an answer that was given before costs nothing now."""
+        self.input_tokens = self.output_tokens = self.reasoning_tokens = None
+        self.cache_read_tokens = self.cache_creation_tokens = None
+
     def attributes(self) -> dict[str, AttributeValue]:
         """Return the span attributes of the answer; what is not known is left out."""
         found = {
