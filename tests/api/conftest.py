@@ -52,7 +52,8 @@ def fetch(
 
 
 def _body(headers: Message, text: bytes) -> Any:
-    return json.loads(text) if "json" in headers.get_content_type() and text else text.decode()
+    is_json = headers.get_content_type() in {"application/json", "application/problem+json"}
+    return json.loads(text) if is_json and text else text.decode()
 
 
 def _lower(headers: Message) -> dict[str, str]:

@@ -16,7 +16,18 @@ from goldseam.api.auth import KeyRing
 from goldseam.api.deadline import GRACE_S, Deadline
 from goldseam.api.guards import AnswerHeaders, HostGuard
 from goldseam.api.rate import Limiter
-from goldseam.api.routes import figures, fixes, health, logs, retention
+from goldseam.api.routes import (
+    errors,
+    exports,
+    figures,
+    fixes,
+    health,
+    logs,
+    recovery,
+    retention,
+    streams,
+    traces,
+)
 from goldseam.api.settings import ApiSettings
 from goldseam.storage import engine as storage_engine
 from goldseam.storage.roles import Role
@@ -27,8 +38,8 @@ _LOOPBACK_NAMES: Final = ("localhost", "127.0.0.1", "[::1]", "testserver")
 """Without keys, a page elsewhere must not reach us by pointing its own name at loopback."""
 
 ai_logs_router = APIRouter(prefix=PREFIX)
-for _routes in (figures, fixes, retention, logs):  # logs last: it ends with /logs/{id}
-    ai_logs_router.include_router(_routes.router)
+for _routes in (figures, fixes, retention, traces, exports, streams, errors, recovery, logs):
+    ai_logs_router.include_router(_routes.router)  # logs last: it ends with /logs/{id}
 
 
 def create_app(settings: ApiSettings) -> FastAPI:

@@ -119,7 +119,8 @@ def running(services: Sequence[Service]) -> Iterator[None]:
             _wait_until_started(server, service, thread)
         yield
     finally:
-        for server, thread in zip(servers, threads, strict=True):
+        for server, service, thread in zip(servers, services, threads, strict=True):
+            service.app.state.is_stopping = True  # for answers that would never end
             server.should_exit = True
             thread.join()
 

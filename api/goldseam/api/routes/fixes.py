@@ -1,43 +1,67 @@
-"""`POST /api/v1/ai/logs/errors/{code}/fix`: what to do about an error."""
+"""`POST /api/v1/ai/logs/errors/{code}/fix`: what to do about an error, by what has worked here."""
 
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldseam.api.deps import needs
-from goldseam.api.parameters import NO_NUL, Id
+from goldseam.api import evidence, suggestions
+from goldseam.api.deps import Connection, needs
+from goldseam.api.parameters import HOURS_MAX, NO_NUL, Id, Window, window
 from goldseam.api.problems import NotFound
-from goldseam.api.schemas.fixes import FixSuggestions
-from goldseam.errors import ErrorCode, Evidence, classify, fix_for
+from goldseam.api.schemas.errors import Evidence
+from goldseam.api.schemas.fixes import FixSuggestions, Wasted
+from goldseam.errors import ErrorCode, classify, fingerprint, fix_for
+from goldseam.errors import Evidence as ErrorEvidence
+from goldseam.storage import patterns, queries
 from goldseam.storage.keys import Scope
 
 router = APIRouter(prefix="/logs", tags=["errors"])
 
 _MESSAGE_MAX: Final = 8_000
+_WEEK_HOURS: Final = 168
 
 Message = Annotated[
     str, Query(max_length=_MESSAGE_MAX, pattern=NO_NUL, description="The provider's words")
 ]
+Hours = Annotated[int, Query(ge=1, le=HOURS_MAX, description="Evidence of the last hours")]
 
 
 @router.post(
     "/errors/{code}/fix",
-    dependencies=[needs(Scope.ERRORS_READ)],
     summary="What to do about an error",
+    dependencies=[needs(Scope.ERRORS_READ)],
 )
 async def fix(
+    connection: Connection,
     code: Annotated[Id, Path(description="Error code, for example TIMEOUT")],
     *,
     error_message: Message = "",
+    hours: Hours = _WEEK_HOURS,
 ) -> FixSuggestions:
-    """Suggest what to do; the message decides where the code is `UNKNOWN`."""
+    """Suggest what to do; a message narrows it to its pattern, and names the code of `UNKNOWN`."""
     known = code_of(code, error_message)
+    lately = window(hours=hours)
+    key = fingerprint(error_message).key if error_message else None
+    those = await patterns.patterns_of(connection, known, key=key)
+    found = {each.pattern_id: await _weighed(connection, lately, each) for each in those}
+    weighed = await _all_weighed(connection, lately, known, list(found.values()), by_key=bool(key))
     advice = fix_for(known)
+    proposed = suggestions.actions(found, those)
+    told = suggestions.sentences(weighed)
+    cost = await patterns.waste(connection, known, since=lately.since, until=lately.until)
     return FixSuggestions(
         type=known,
-        suggestions=list(advice.suggested_actions),
+        suggestions=[*told, *advice.suggested_actions],
         probable_cause=advice.probable_cause,
         documentation=list(advice.documentation),
+        status="evidence" if told else "insufficient_evidence",
+        evidence=weighed,
+        actions=proposed,
+        auto_correction=suggestions.auto_correction(proposed, those, known),
+        wasted=Wasted(
+            calls=cost.calls, seconds=cost.seconds, tokens=cost.tokens, cost_usd=cost.cost_usd
+        ),
     )
 
 
@@ -51,5 +75,35 @@ def code_of(code: str, message: str) -> ErrorCode:
     if known is None:
         raise NotFound(f"error code {code!r}; there are {', '.join(ErrorCode)}, and none but these")
     if known is ErrorCode.UNKNOWN and message:
-        return classify(Evidence(message=message)).code
+        return classify(ErrorEvidence(message=message)).code
     return known
+
+
+async def _weighed(
+    connection: AsyncConnection, lately: Window, pattern: patterns.Pattern
+) -> list[Evidence]:
+    found = await queries.strategies(
+        connection,
+        since=lately.since,
+        until=lately.until,
+        error_pattern=pattern.error_pattern,
+        tenant_id=pattern.tenant_id,
+    )
+    return [evidence.weigh(each) for each in found]
+
+
+async def _all_weighed(
+    connection: AsyncConnection,
+    lately: Window,
+    code: ErrorCode,
+    found: list[list[Evidence]],
+    *,
+    by_key: bool,
+) -> list[Evidence]:
+    """Return the evidence of the message's patterns, else of the whole code."""
+    if by_key and any(found):
+        return [each for one in found for each in one]
+    whole = await queries.strategies(
+        connection, since=lately.since, until=lately.until, error_code=code
+    )
+    return [evidence.weigh(each) for each in whole]

@@ -5,17 +5,21 @@ Fixed paths stand before `/{id}`. Lists are bare arrays; the next page is in the
 
 import base64
 import binascii
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from goldseam.api.deps import Connection, needs
-from goldseam.api.parameters import TEXT_MAX, Id, Since, Text, Until, WindowOf, moment
+from goldseam.api import conditional
+from goldseam.api.deps import CallerOf, Connection, needs
+from goldseam.api.filters import FilterOf
+from goldseam.api.parameters import TEXT_MAX, Id, WindowOf, moment
 from goldseam.api.problems import NotFound, Problem
+from goldseam.api.schemas.feedback import Feedback
 from goldseam.api.schemas.rows import (
     LogDetail,
     LogEntry,
@@ -23,7 +27,7 @@ from goldseam.api.schemas.rows import (
     SlowLogEntry,
     TimeSplit,
 )
-from goldseam.storage import queries
+from goldseam.storage import audit, changes, queries
 from goldseam.storage.keys import Scope
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
 
@@ -33,8 +37,8 @@ _PAGE_MAX: Final = 1000
 """A larger page is better served by an export."""
 
 _MS_MAX: Final = 1e9
-
-Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
+_ID_MEANS: Final = "Row id, or the caller's own id"
+_LOGS: Final = "/api/v1/ai/logs"
 
 
 @router.get("/recent", dependencies=[needs(Scope.LOGS_READ)], summary="Recent calls, newest first")
@@ -42,34 +46,14 @@ async def recent(
     request: Request,
     response: Response,
     connection: Connection,
+    selection: FilterOf,
     *,
     limit: Annotated[int, Query(ge=1, le=_PAGE_MAX, description="Rows a page")] = 50,
-    module: Text = None,
-    status: Annotated[Status | None, Query()] = None,
     cursor: Annotated[str | None, Query(max_length=TEXT_MAX, description="From `Link`")] = None,
-    provider: Text = None,
-    model: Text = None,
-    error_code: Text = None,
-    trace_id: Text = None,
-    user_id: Text = None,
-    since: Since = None,
-    until: Until = None,
-    recovered: Annotated[bool | None, Query(description="Mended calls only, or without")] = None,
 ) -> list[LogEntry]:
     """List calls; without `since` those of the last 30 days."""
-    selection = queries.RecentFilter(
-        module=module,
-        status=status,
-        provider=provider,
-        model=model,
-        error_code=error_code,
-        trace_id=trace_id,
-        user_id=user_id,
-        since=since,
-        until=until,
-        recovered=recovered,
-        cursor=_decode_cursor(cursor) if cursor else None,
-    )
+    if cursor:
+        selection = replace(selection, cursor=_decode_cursor(cursor))
     rows = await queries.recent(connection, selection, limit=limit)
     if len(rows) == limit:
         page = request.url.include_query_params(cursor=_encode_cursor(rows[-1]))
@@ -95,31 +79,62 @@ async def slow(
 
 
 @router.get(
-    "/{id}", dependencies=[needs(Scope.LOGS_READ)], summary="One call with its recovery steps"
+    "/{id}",
+    summary="One call with its recovery steps",
+    dependencies=[needs(Scope.LOGS_READ)],
+    response_model=LogDetail,
 )
 async def one(
+    request: Request,
     connection: Connection,
-    row_id: Annotated[Id, Path(alias="id", description="Row id, or the caller's own id")],
-) -> LogDetail:
+    row_id: Annotated[Id, Path(alias="id", description=_ID_MEANS)],
+) -> Response:
     """Show a call; a `request_id` that several calls share gives the newest."""
     row = await _find(connection, row_id)
+    steps = await queries.recovery_steps(connection, row.id)
+    detail = LogDetail(
+        **LogEntry.model_validate(row).model_dump(),
+        recovery=[RecoveryStep.model_validate(step) for step in steps],
+        links={
+            "self": f"{_LOGS}/{row.id}",
+            "trace": f"{_LOGS}/trace/{row.trace_id}",
+            "feedback": f"{_LOGS}/{row.id}/feedback",
+        },
+    )
+    return conditional.answer(request, detail)
+
+
+@router.patch("/{id}/feedback", summary="Rate an answer", dependencies=[needs(Scope.INGEST_WRITE)])
+async def feedback(
+    connection: Connection,
+    caller: CallerOf,
+    row_id: Annotated[Id, Path(alias="id", description=_ID_MEANS)],
+    body: Feedback,
+) -> LogEntry:
+    """Store what an answer was worth; fields left out stay, null takes a rating back."""
+    now = datetime.now(UTC)
+    row = await _find(connection, row_id)
+    values = body.model_dump(exclude_unset=True)
+    if values:
+        await changes.rate(connection, row, values, now=now)
+        await audit.record(
+            connection,
+            tenant=row.tenant_id,
+            actor=caller.actor,
+            action="logs.feedback",
+            target=str(row.id),
+            now=now,
+            details={"fields": sorted(values)},
+        )
+        row = replace(row, **values, updated_at=now)
+    return LogEntry.model_validate(row)
+
+
+async def _find(connection: AsyncConnection, text: str) -> queries.RequestRow:
+    row = await queries.request_by_request_id(connection, text)
     if row is None:
         raise NotFound("call with this id")
-    steps = await queries.recovery_steps(connection, row.id)
-    entry = LogEntry.model_validate(row).model_dump()
-    return LogDetail(
-        **entry,
-        recovery=[RecoveryStep.model_validate(step) for step in steps],
-        links={"self": f"/api/v1/ai/logs/{row.id}", "trace": _trace_link(row)},
-    )
-
-
-async def _find(connection: AsyncConnection, text: str) -> Any | None:
-    try:
-        row = await queries.request_by_id(connection, UUID(text))
-    except ValueError:
-        row = None
-    return row or await queries.request_by_request_id(connection, text)
+    return row
 
 
 def _slow_entry(row: queries.RequestRow) -> SlowLogEntry:
@@ -130,10 +145,6 @@ def _slow_entry(row: queries.RequestRow) -> SlowLogEntry:
         recovery_ms=max(0.0, recovery_ms - wait_ms),
     )
     return SlowLogEntry(**LogEntry.model_validate(row).model_dump(), time_split=split)
-
-
-def _trace_link(row: Any) -> str:
-    return f"/api/v1/ai/logs/recent?trace_id={row.trace_id}"
 
 
 def _encode_cursor(row: Any) -> str:
