@@ -5,14 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
-import openai
 import pytest
-from inline_snapshot import snapshot
 from opentelemetry import context as otel
-from tests.instrumentation.conftest import KEY, QUESTION, Caller, Instrument, Recorder, mending
-from tests.instrumentation.styles import create, entered, exported, make_client
+from tests.instrumentation.conftest import QUESTION, Caller, Instrument, Recorder, mending
+from tests.instrumentation.styles import create, entered, make_client
 
-from goldseam.recovery.testing import ScriptedProvider, chat, hang, stream
+from goldseam.recovery.testing import ScriptedProvider, hang, stream
 
 CHAT: Any = {"model": "gpt-4o", "messages": QUESTION}
 THEIRS: Any = {"gen_ai.operation.name": "chat"}
@@ -107,34 +105,6 @@ def test_cancelled_in_flight(
     assert recorder.facts["goldseam.error.code"] == "CANCELLED"
     assert recorder.request.status.status_code.name == "ERROR"
     assert provider.count == 1
-
-
-@pytest.mark.usefixtures("watched")
-@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_azure(is_async: bool, provider: ScriptedProvider, recorder: Recorder) -> None:  # noqa: FBT001 - a parameter
-    """A client of Azure is one span too; the deployment's address is the server."""
-    provider.script(chat("Nine"))
-    made = openai.AsyncAzureOpenAI if is_async else openai.AzureOpenAI
-
-    async def main() -> None:
-        async with entered(
-            made(azure_endpoint=provider.origin, api_version="2024-10-21", api_key=KEY)
-        ) as client:
-            await create(client, "chat.completions", CHAT)
-
-    asyncio.run(main())
-
-    assert provider.requests[0].path == "/openai/deployments/gpt-4o/chat/completions"
-    assert exported(recorder.request)[:6] == snapshot(
-        [
-            "CLIENT chat gpt-4o",
-            "status UNSET",
-            "gen_ai.operation.name = 'chat'",
-            "gen_ai.provider.name = 'openai'",
-            "gen_ai.request.model = 'gpt-4o'",
-            "gen_ai.response.finish_reasons = ('stop',)",
-        ]
-    )
 
 
 @pytest.mark.usefixtures("watched")

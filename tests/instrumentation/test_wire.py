@@ -16,7 +16,7 @@ from opentelemetry.instrumentation.utils import (
     suppress_http_instrumentation,
     suppress_instrumentation,
 )
-from tests.instrumentation.conftest import QUESTION, Instrument, Recorder
+from tests.instrumentation.conftest import QUESTION, Instrument, Recorder, facts_of
 
 from goldseam.instrumentation import GoldseamInstrumentor, context
 from goldseam.recovery.testing import (
@@ -24,6 +24,7 @@ from goldseam.recovery.testing import (
     ScriptedProvider,
     Usage,
     chat,
+    completion,
     cut,
     embedding,
     error,
@@ -186,6 +187,48 @@ class TestAnswers:
                 "gen_ai.response.finish_reasons": ("stop",),
             }
         )
+
+    def test_text_completion(
+        self, http: Http, provider: ScriptedProvider, recorder: Recorder
+    ) -> None:
+        """A text completion is a call too, whole and streamed."""
+        provider.script(completion("Nine it is"), completion("Nine it is"))
+        body = {"model": "m", "prompt": "four plus five?"}
+        usage = {"stream": True, "stream_options": {"include_usage": True}}
+
+        http.post(f"{provider.base_url}/completions", json=body)
+        http.stream(f"{provider.base_url}/completions", "lines", json={**body, **usage})
+
+        told = [
+            {k: v for k, v in facts_of(s).items() if "usage" in k or "length" in k}
+            for s in recorder.requests
+        ]
+        assert recorder.tree() == ["text_completion m CLIENT request"] * 2
+        assert (
+            told
+            == [
+                {
+                    "goldseam.prompt.length": 15,
+                    "goldseam.response.length": 10,
+                    "gen_ai.usage.input_tokens": 9,
+                    "gen_ai.usage.output_tokens": 3,
+                }
+            ]
+            * 2
+        )
+
+    def test_answer_in_bytes(
+        self, http: Http, provider: ScriptedProvider, recorder: Recorder
+    ) -> None:
+        """Speech is no JSON; the caller gets its bytes and the span its duration."""
+        provider.script(raw(body=b"RIFF", headers={"content-type": "audio/wav"}))
+        body = {"model": "tts", "voice": "alloy", "input": "Nine"}
+
+        answer = http.post(f"{provider.base_url}/audio/speech", json=body)
+
+        assert answer.content == b"RIFF"
+        assert recorder.tree() == ["speech tts CLIENT request"]
+        assert _outcome(recorder) == ("UNSET", None, None)
 
     def test_metrics_are_those_of_an_sdk_call(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder

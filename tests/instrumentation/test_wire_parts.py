@@ -15,6 +15,7 @@ from goldseam.instrumentation._context import without_own_entries
 from goldseam.instrumentation._endpoint import recognise
 from goldseam.instrumentation._formats import Format
 from goldseam.instrumentation._formats._chat import CHAT
+from goldseam.instrumentation._formats._completions import COMPLETIONS
 from goldseam.instrumentation._formats._gemini import EMBED_CONTENT, GENERATE_CONTENT
 from goldseam.instrumentation._formats._ollama import OLLAMA_CHAT, OLLAMA_EMBED, OLLAMA_GENERATE
 from goldseam.instrumentation._formats._paths import is_request, wire_path
@@ -23,6 +24,7 @@ from goldseam.instrumentation._wire_body import reader_of
 
 FORMATS: list[Format] = [
     CHAT,
+    COMPLETIONS,
     OLLAMA_CHAT,
     OLLAMA_GENERATE,
     OLLAMA_EMBED,
@@ -57,6 +59,12 @@ JSON = st.recursive(
     [
         (b"/v1/chat/completions", "chat", None, False),
         (b"/openai/deployments/my-gpt/chat/completions?api-version=1", "chat", "my-gpt", False),
+        (b"/v1/completions", "text_completion", None, False),
+        (b"/v1/fim/completions", "text_completion", None, False),
+        (b"/v1/agents/completions", "chat", None, False),
+        (b"/v1/moderations", "moderation", None, False),
+        (b"/v1/images/generations", "image_generation", None, False),
+        (b"/v1/audio/speech", "speech", None, False),
         (b"/v1/embeddings", "embeddings", None, False),
         (b"/api/chat", "chat", None, False),
         (b"/prefix/api/generate", "text_completion", None, False),
@@ -78,7 +86,7 @@ def test_ai_paths(target: bytes, operation: str, model: str | None, *, is_stream
 
 @pytest.mark.parametrize(
     "target",
-    [b"", b"/", b"/chat", b"/v1/completions", b"/api/chats", b"/v1/chat/completions/x",
+    [b"", b"/", b"/chat", b"/v1/images/edits", b"/api/chats", b"/v1/chat/completions/x",
      b"/v1beta/models/g:countTokens", b"/v1/orders/1:generateContent", b"/x?/chat/completions"],
 )  # fmt: skip
 def test_other_paths(target: bytes) -> None:

@@ -1,9 +1,10 @@
 """Which provider a client talks to, recognised from its base URL.
 
 Called by `_sdk` at the start of a call. Providers of Goldseam's configuration come first, then
-known hosts, then the provider that the client's SDK is made for. The answer is kept per client.
+known hosts, then the provider that the client's class is made for. The answer is kept per client.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,7 +14,7 @@ from weakref import WeakKeyDictionary
 from opentelemetry.util.types import AttributeValue
 
 from goldseam.instrumentation import _names
-from goldseam.instrumentation._sdks import OPENAI, sdk_of
+from goldseam.instrumentation._sdks import OPENAI, provider_of
 from goldseam.recovery.providers import Provider
 from goldseam.semconv import attributes as names
 
@@ -33,22 +34,32 @@ KNOWN_HOSTS: Final[Mapping[str, str]] = {
     "api.together.ai": "together",
     "openrouter.ai": "openrouter",
     "generativelanguage.googleapis.com": "gcp.gemini",
-    "localhost:11434": "ollama",
-    "127.0.0.1:11434": "ollama",
-    "[::1]:11434": "ollama",
 }
-"""`host` or `host:port` to provider name; the conventions' names where they have one."""
+"""Host to provider name; the conventions' names where they have one."""
 
 KNOWN_SUFFIXES: Final = (
     (".openai.azure.com", "azure.ai.openai"),
+    (".cognitiveservices.azure.com", "azure.ai.openai"),
     (".services.ai.azure.com", "azure.ai.inference"),
     (".endpoints.kepler.ai.cloud.ovh.net", "ovhcloud"),
     (".endpoints.ai.cloud.ovh.net", "ovhcloud"),
     (".openai.com", "openai"),
     (".aiplatform.googleapis.com", "gcp.vertex_ai"),
+    (".aiplatform.us.rep.googleapis.com", "gcp.vertex_ai"),
+    (".aiplatform.eu.rep.googleapis.com", "gcp.vertex_ai"),
     ("-aiplatform.googleapis.com", "gcp.vertex_ai"),
     (".ollama.com", "ollama"),
 )
+
+KNOWN_WORDS: Final = (
+    (re.compile(r"\bbedrock-(?:runtime|mantle)\b"), "aws.bedrock"),
+    (re.compile(r"\bvllm\b"), "vllm"),
+    (re.compile(r"\bollama\b"), "ollama"),
+)
+"""Words of a host's name that tell the provider: `vllm`, `ollama-gpu.models.svc`."""
+
+KNOWN_PORTS: Final[Mapping[int, str]] = {11434: "ollama"}
+"""Ports that nothing else uses, on whatever host."""
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAX_REMEMBERED_URLS: Final = 256
@@ -128,7 +139,7 @@ class Endpoints:
         remembered = self._by_client.get(client)
         if remembered is not None and remembered[0] is url:
             return remembered[1]
-        endpoint = self.of_url(str(url), sdk_of(client).provider)
+        endpoint = self.of_url(str(url), provider_of(client))
         self._by_client[client] = (url, endpoint)
         return endpoint
 
@@ -150,12 +161,13 @@ def _place(url: str) -> tuple[str, int, str]:
 
 
 def _known_provider(host: str, port: int) -> str | None:
-    shown = f"[{host}]" if ":" in host else host
-    known = KNOWN_HOSTS.get(host) or KNOWN_HOSTS.get(f"{shown}:{port}")
+    known = KNOWN_HOSTS.get(host) or KNOWN_PORTS.get(port)
     if known:
         return known
     dotted = f".{host}"
-    return next((name for suffix, name in KNOWN_SUFFIXES if dotted.endswith(suffix)), None)
+    found = (name for suffix, name in KNOWN_SUFFIXES if dotted.endswith(suffix))
+    told = (name for word, name in KNOWN_WORDS if word.search(host))
+    return next(found, None) or next(told, None)
 
 
 def _configured_provider(url: str, providers: Mapping[str, Provider]) -> str | None:

@@ -43,8 +43,25 @@ SDKS: Final = (
 
 _BY_MODULE: Final = {sdk.base_module: sdk for sdk in SDKS}
 
+_CLOUDS: Final = {
+    "openai.lib.azure": "azure.ai.openai",
+    "openai.lib.bedrock": "aws.bedrock",
+    "anthropic.lib.bedrock._client": "aws.bedrock",
+    "anthropic.lib.bedrock._mantle": "aws.bedrock",
+    "anthropic.lib.foundry": "azure.ai.inference",
+    "anthropic.lib.vertex._client": "gcp.vertex_ai",
+}
+"""Modules of the clients that an SDK has for the clouds which serve its models, to provider."""
+
 
 def sdk_of(client: Any) -> Sdk:
     """Return the SDK that a client, or an application's subclass of one, belongs to."""
     modules = (cls.__module__ for cls in type(client).__mro__)
     return next((_BY_MODULE[module] for module in modules if module in _BY_MODULE), OPENAI)
+
+
+def provider_of(client: Any) -> str:
+    """Return the provider that a client's class is made for, whatever its address."""
+    modules = (cls.__module__ for cls in type(client).__mro__)
+    cloud = next((_CLOUDS[module] for module in modules if module in _CLOUDS), None)
+    return cloud or sdk_of(client).provider

@@ -90,20 +90,24 @@ class CompletionsTally:
         """Count the text of a chunk; keep its usage and finish reasons."""
         if self.answer.model is None:
             _read_head(self.answer, chunk)
-        for choice in getattr(chunk, "choices", None) or ():
-            index = choice.index
-            if choice.text and len(self._lengths) < MAX_PARTS:
-                self._lengths[index] = self._lengths.get(index, 0) + len(choice.text)
-            if choice.finish_reason and len(self._finished) < MAX_PARTS:
-                self._finished[index] = choice.finish_reason
-        usage = getattr(chunk, "usage", None)
+        choices = field(chunk, "choices")
+        for choice in choices if isinstance(choices, list) else ():
+            self._add_choice(choice)
+        usage = field(chunk, "usage")
         if usage is not None:
             read_usage(self.answer, usage)
 
+    def _add_choice(self, choice: Any) -> None:
+        index, text = integer(field(choice, "index")) or 0, field(choice, "text")
+        if isinstance(text, str) and len(self._lengths) < MAX_PARTS:
+            self._lengths[index] = self._lengths.get(index, 0) + len(text)
+        reason = name_of(field(choice, "finish_reason"))
+        if reason and len(self._finished) < MAX_PARTS:
+            self._finished[index] = reason
+
     def complete(self) -> bool:
         """Tell whether the model said why it stopped; a stream cut by a server does not."""
-        reasons = (name_of(reason) for _, reason in sorted(self._finished.items()))
-        self.answer.finish_reasons = [reason for reason in reasons if reason]
+        self.answer.finish_reasons = [reason for _, reason in sorted(self._finished.items())]
         self.answer.length = joined_length(self._lengths.values())
         return bool(self._finished)
 

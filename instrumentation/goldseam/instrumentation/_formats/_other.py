@@ -76,7 +76,7 @@ class OtherTally:
 
     def add(self, event: Any) -> None:
         """Keep the usage of an event that has one."""
-        usage = getattr(event, "usage", None)
+        usage = field(event, "usage")
         if usage is not None:
             _read_usage(self.answer, usage)
 

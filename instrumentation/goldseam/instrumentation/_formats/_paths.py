@@ -11,22 +11,32 @@ from typing import Any, Final
 
 from goldseam.instrumentation._formats._base import Body, Format, name_of
 from goldseam.instrumentation._formats._chat import CHAT
+from goldseam.instrumentation._formats._completions import COMPLETIONS
 from goldseam.instrumentation._formats._embeddings import EMBEDDINGS
 from goldseam.instrumentation._formats._gemini import EMBED_CONTENT, GENERATE_CONTENT
 from goldseam.instrumentation._formats._messages import MESSAGES
 from goldseam.instrumentation._formats._ollama import OLLAMA_CHAT, OLLAMA_EMBED, OLLAMA_GENERATE
+from goldseam.instrumentation._formats._other import other
 from goldseam.instrumentation._formats._responses import RESPONSES
 
-_BY_LAST_SEGMENT: Final[Mapping[bytes, tuple[bytes, Format]]] = {
-    b"completions": (b"/chat/completions", CHAT),
-    b"embeddings": (b"/embeddings", EMBEDDINGS),
-    b"responses": (b"/responses", RESPONSES),
-    b"messages": (b"/v1/messages", MESSAGES),
-    b"chat": (b"/api/chat", OLLAMA_CHAT),
-    b"generate": (b"/api/generate", OLLAMA_GENERATE),
-    b"embed": (b"/api/embed", OLLAMA_EMBED),
+_BY_LAST_SEGMENT: Final[Mapping[bytes, tuple[tuple[bytes, Format], ...]]] = {
+    b"completions": (
+        (b"/chat/completions", CHAT),
+        (b"/agents/completions", CHAT),
+        (b"/fim/completions", COMPLETIONS),
+        (b"/v1/completions", COMPLETIONS),
+    ),
+    b"embeddings": ((b"/embeddings", EMBEDDINGS),),
+    b"responses": ((b"/responses", RESPONSES),),
+    b"messages": ((b"/v1/messages", MESSAGES),),
+    b"chat": ((b"/api/chat", OLLAMA_CHAT),),
+    b"generate": ((b"/api/generate", OLLAMA_GENERATE),),
+    b"embed": ((b"/api/embed", OLLAMA_EMBED),),
+    b"generations": ((b"/images/generations", other("/images/generations")),),
+    b"moderations": ((b"/moderations", other("/moderations")),),
+    b"speech": ((b"/audio/speech", other("/audio/speech")),),
 }
-"""Last segment to the whole end of the path, and its format."""
+"""Last segment to the whole ends of paths, and their format; the first that fits counts."""
 
 _BY_METHOD: Final[Mapping[bytes, Format]] = {
     b"generateContent": GENERATE_CONTENT,
@@ -76,11 +86,11 @@ def wire_path(target: bytes) -> WirePath | None:
     """
     path = target.partition(b"?")[0]
     last = path[path.rfind(b"/") + 1 :]
-    found = _BY_LAST_SEGMENT.get(last)
-    if found is None:
+    ends = _BY_LAST_SEGMENT.get(last)
+    if ends is None:
         return _google_path(path, last) if b":" in last else None
-    end, format_ = found
-    if not path.endswith(end):
+    format_ = next((each for end, each in ends if path.endswith(end)), None)
+    if format_ is None:
         return None
     deployment = _DEPLOYMENT.search(path)
     return WirePath(format_, _name(deployment[1]) if deployment else None)
