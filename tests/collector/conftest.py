@@ -1,9 +1,15 @@
 """Spans as a real SDK encodes them, and a real collector on a free port."""
 
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +22,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, Tracer
 
 from goldseam.collector import CollectorSettings, create_app
+from goldseam.storage import migrate
+from goldseam.storage.embedded import EmbeddedPostgres
 
 CHAT: dict[str, str | int] = {
     "gen_ai.operation.name": "chat",
@@ -129,3 +137,44 @@ def count_rows(database: str) -> Callable[[str], int]:
         return int(row[0])
 
     return count
+
+
+@pytest.fixture
+def own_postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """Run a migrated server that the test may stop."""
+    with EmbeddedPostgres(short_folder / "stoppable") as server:
+        migrate.upgrade(server.url)
+        with psycopg.connect(server.url, options="-c role=goldseam_owner") as owner:
+            owner.execute("TRUNCATE ai_request_logs")  # a test before this one used it
+        yield server
+
+
+@pytest.fixture
+def collector_process(
+    tmp_path: Path,
+) -> Callable[[str], AbstractContextManager[tuple[subprocess.Popen[str], str]]]:
+    """Run `goldseam collector` on a database; give the process and its address."""
+
+    @contextmanager
+    def run(database: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+        environ = os.environ | {
+            "GOLDSEAM_DATABASE_URL": database,
+            "GOLDSEAM_DATA_DIR": str(tmp_path),
+            "GOLDSEAM_OTLP_HTTP_PORT": "0",
+        }
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("goldseam"), "collector"],
+            env=environ,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stderr is not None
+            said = (re.search(r"listens on (http://[\w.:]+)", line) for line in process.stderr)
+            address = next(filter(None, said))[1]
+            yield process, address
+        finally:
+            process.kill()
+            process.communicate()
+
+    return run

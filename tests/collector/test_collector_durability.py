@@ -1,55 +1,22 @@
 """Acknowledged means stored: through a stopped database and a killed collector."""
 
-import os
-import re
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx
 import psycopg
-import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from goldseam.collector import CollectorSettings
-from goldseam.storage import migrate
 from goldseam.storage.embedded import EmbeddedPostgres
 
+CollectorProcess = Callable[[str], AbstractContextManager[tuple[subprocess.Popen[str], str]]]
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
-
-
-@contextmanager
-def collector_process(database: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `goldseam collector`; give the process and its address."""
-    environ = os.environ | {"GOLDSEAM_DATABASE_URL": database, "GOLDSEAM_OTLP_HTTP_PORT": "0"}
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("goldseam"), "collector"],
-        env=environ,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stderr is not None
-        said = (re.search(r"listens on (http://[\w.:]+)", line) for line in process.stderr)
-        address = next(filter(None, said))[1]
-        yield process, address
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture
-def own_postgres(short_folder: Path) -> Iterator[EmbeddedPostgres]:
-    """Run a migrated server that the test may stop."""
-    with EmbeddedPostgres(short_folder / "stoppable") as server:
-        migrate.upgrade(server.url)
-        yield server
 
 
 def test_a_stopped_database_costs_a_retry(
@@ -104,7 +71,10 @@ def test_the_collector_starts_without_a_database(
 
 
 def test_kill_9_after_an_acknowledgement_loses_nothing(
-    database: str, recorder: Any, count_rows: Callable[..., int]
+    database: str,
+    recorder: Any,
+    count_rows: Callable[..., int],
+    collector_process: CollectorProcess,
 ) -> None:
     """The process dies the moment the sender has its answer, and every span is there."""
     acknowledged = 0
@@ -121,7 +91,7 @@ def test_kill_9_after_an_acknowledgement_loses_nothing(
 
 
 def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
-    database: str, recorder: Any
+    database: str, recorder: Any, collector_process: CollectorProcess
 ) -> None:
     """Senders on several connections write down what was acknowledged; the table has it all."""
     acknowledged: set[str] = set()
@@ -164,7 +134,9 @@ def test_kill_9_under_load_loses_nothing_that_was_acknowledged(
     )
 
 
-def test_sigterm_answers_what_is_in_flight(database: str, recorder: Any) -> None:
+def test_sigterm_answers_what_is_in_flight(
+    database: str, recorder: Any, collector_process: CollectorProcess
+) -> None:
     """A sender that waits for its commit when the signal comes still gets its 200."""
     recorder.chats(1)
     answers: list[int] = []

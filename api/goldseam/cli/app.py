@@ -39,7 +39,9 @@ console = Console(stderr=True)
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", envvar="GOLDSEAM_DATA_DIR", help="Folder of the embedded PostgreSQL."
+        "--data-dir",
+        envvar="GOLDSEAM_DATA_DIR",
+        help="Folder of the embedded PostgreSQL and of the collector's spool.",
     ),
 ]
 DatabaseUrl = Annotated[
@@ -134,10 +136,12 @@ def collector(
         str, typer.Option("--otlp-host", envvar="GOLDSEAM_OTLP_HOST", help="Address.")
     ] = HOST,
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
+    data_dir: DataDir = None,
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
     from goldseam.cli import serve
     from goldseam.collector import CollectorSettings, create_app
+    from goldseam.storage.embedded import default_data_dir
     from goldseam.storage.engine import parse_url
 
     with _readable_errors():
@@ -145,7 +149,10 @@ def collector(
         listener = serve.listen(
             otlp_host, otlp_http_port, port_flag="--otlp-http-port", host_flag="--otlp-host"
         )
-        built = create_app(CollectorSettings(database_url=database_url))
+        settings = CollectorSettings(
+            database_url=database_url, data_dir=data_dir or default_data_dir()
+        )
+        built = create_app(settings)
         _serve(serve.Service("collector", built, listener))
 
 
@@ -312,10 +319,12 @@ def _readable_errors() -> Iterator[None]:
     from goldseam.cli.client import ApiError
     from goldseam.cli.demo import DemoError
     from goldseam.cli.serve import OpenBindError, PortInUseError
+    from goldseam.collector.spool import SpoolError
     from goldseam.storage.errors import StorageError
 
+    mendable = (ApiError, DemoError, OpenBindError, PortInUseError, SpoolError, StorageError)
     try:
         yield
-    except (ApiError, DemoError, OpenBindError, PortInUseError, StorageError) as error:
+    except mendable as error:
         sys.stderr.write(f"goldseam: {error}\n")
         raise typer.Exit(1) from error

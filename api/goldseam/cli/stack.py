@@ -24,7 +24,7 @@ class Options:
     """What to start and where.
 
     Attributes:
-        data_dir: Folder of the embedded PostgreSQL.
+        data_dir: Folder of the embedded PostgreSQL and of the collector's spool.
         database_url: An existing PostgreSQL instead of the embedded one.
         api_port: 0 takes a free one.
         otlp_http_port: 0 takes a free one.
@@ -62,7 +62,7 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
         url = options.database_url or stack.enter_context(_embedded(options.data_dir, say))
         say("creating or updating the tables")
         migrate.upgrade(url)
-        services = _services(url, *sockets)
+        services = _services(url, options.data_dir, *sockets)
         stack.enter_context(serve.running(services))
         yield Stack(api_url=services[1].url, otlp_url=services[0].url, database_url=url)
 
@@ -86,8 +86,10 @@ def _embedded(data_dir: Path, say: Say) -> Iterator[str]:
         yield server.url
 
 
-def _services(url: str, otlp: socket.socket, api: socket.socket) -> list[serve.Service]:
-    collector = create_collector(CollectorSettings(database_url=url))
+def _services(
+    url: str, data_dir: Path, otlp: socket.socket, api: socket.socket
+) -> list[serve.Service]:
+    collector = create_collector(CollectorSettings(database_url=url, data_dir=data_dir))
     return [
         serve.Service("collector", collector, otlp),
         serve.Service("api", create_api(ApiSettings(database_url=url)), api),

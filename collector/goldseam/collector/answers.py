@@ -5,7 +5,6 @@ everything else; a sender that speaks neither encoding gets JSON.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, Final
 
 from google.protobuf.json_format import (  # type: ignore[import-untyped] # ships no types
@@ -19,28 +18,28 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.responses import Response
 
-from goldseam.collector.mapping import Mapped
+from goldseam.collector.keeper import Accepted
 from goldseam.collector.refusals import RETRY_AFTER_S, Refusal
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 
 
-def stored(mapped: Mapped, refused: Sequence[str], media_type: str) -> Response:
-    """Answer a trace request whose rows are committed.
+def stored(accepted: Accepted, media_type: str) -> Response:
+    """Answer a trace request whose body is safe, in the encoding that it came in."""
+    return _answer(export_response(accepted), media_type)
 
-    Args:
-        mapped: What the request amounted to; its rejected spans are told to the sender.
-        refused: One message for each row that the database refused for good.
-        media_type: Encoding of the request.
-    """
+
+def export_response(accepted: Accepted) -> ExportTraceServiceResponse:
+    """Return what a sender is told, the spans that were rejected included."""
+    rejected, refused = accepted.mapped.rejected, accepted.refused
     response = ExportTraceServiceResponse()
-    if mapped.rejected or refused:
-        reasons = [f"{count} x {reason}" for reason, count in Counter(mapped.rejected).items()]
+    if rejected or refused:
+        reasons = [f"{count} x {reason}" for reason, count in Counter(rejected).items()]
         reasons += [f"refused by the database: {message}" for message in dict.fromkeys(refused)]
-        response.partial_success.rejected_spans = len(mapped.rejected) + len(refused)
+        response.partial_success.rejected_spans = len(rejected) + len(refused)
         response.partial_success.error_message = "; ".join(reasons)
-    return _answer(response, media_type)
+    return response
 
 
 def ignored(signal: str, media_type: str) -> Response:

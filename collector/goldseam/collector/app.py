@@ -1,8 +1,8 @@
 """The collector as one ASGI application.
 
 `goldseam collector` and `goldseam up` serve it, on loopback. Starting never waits for the database:
-until it is there, senders get 503 and `/readyz` says why. Stopping answers everything in flight
-first.
+until it is there, bodies go to the spool and `/readyz` says why. Stopping answers everything in
+flight first.
 """
 
 import asyncio
@@ -23,10 +23,9 @@ from starlette.routing import Route
 
 from goldseam.collector import maintenance
 from goldseam.collector.metrics import Metrics, create_metrics
-from goldseam.collector.queue import IngestQueue
+from goldseam.collector.pipeline import Pipeline
 from goldseam.collector.receiver_http import OtlpHttp
 from goldseam.collector.settings import CollectorSettings
-from goldseam.collector.writer import Writer
 from goldseam.storage import engine
 from goldseam.storage.errors import NotMigratedError, StorageError
 from goldseam.storage.roles import Role
@@ -45,22 +44,22 @@ _log = logging.getLogger(__name__)
 
 
 def create_app(settings: CollectorSettings) -> Starlette:
-    """Return the collector; its lifespan starts and stops the writer and the maintenance."""
+    """Return the collector; its lifespan starts and stops its threads and the maintenance.
+
+    Raises:
+        SpoolError: The spool cannot be opened.
+    """
     metrics = create_metrics()
-    queue = IngestQueue(max_bytes=settings.queue_bytes)
-    metrics.queue_bytes.set_function(lambda: queue.held_bytes)
-    writer = Writer(
-        queue,
+    pipeline = Pipeline(
+        settings,
         connect=partial(_connect_prepared, settings.database_url),
-        max_rows=settings.rows_per_transaction,
         metrics=metrics,
         clock=_now,
     )
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        writer.start()
-        await asyncio.to_thread(writer.wait_tried, START_GRACE_S)
+        await asyncio.to_thread(pipeline.start, START_GRACE_S)
         jobs = asyncio.create_task(maintenance.keep(settings))
         try:
             yield
@@ -68,20 +67,21 @@ def create_app(settings: CollectorSettings) -> Starlette:
             jobs.cancel()
             with suppress(asyncio.CancelledError):
                 await jobs
-            if not await asyncio.to_thread(writer.stop, settings.drain_timeout_s):
-                _log.warning("stopped before everything was written; its senders will repeat it")
+            await asyncio.to_thread(pipeline.stop)
 
-    receiver = OtlpHttp(settings, queue=queue, metrics=metrics)
-    probes = _Probes(settings, writer=writer, metrics=metrics)
+    receiver = OtlpHttp(settings, ingest=pipeline.ingest, metrics=metrics)
+    probes = _Probes(settings, pipeline=pipeline, metrics=metrics)
     return Starlette(routes=[*receiver.routes(), *probes.routes()], lifespan=lifespan)
 
 
 class _Probes:
     """What orchestrators and Prometheus ask."""
 
-    def __init__(self, settings: CollectorSettings, *, writer: Writer, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: CollectorSettings, *, pipeline: Pipeline, metrics: Metrics
+    ) -> None:
         self._settings = settings
-        self._writer = writer
+        self._pipeline = pipeline
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
@@ -92,17 +92,22 @@ class _Probes:
         ]
 
     async def _healthz(self, _: Request) -> Response:
-        if not self._writer.alive:
-            return PlainTextResponse("the writing thread has ended: restart the collector\n", 503)
+        ended = self._pipeline.ended_thread
+        if ended is not None:
+            return PlainTextResponse(f"{ended} has ended: restart the collector\n", 503)
         return PlainTextResponse("ok\n")
 
     async def _readyz(self, _: Request) -> Response:
-        reason = self._writer.away
+        """Say whether a sender would be acknowledged now, and through what."""
+        reason = self._pipeline.away
         if reason is None:
             reason = await self._probe()
-        if reason is not None:
-            return PlainTextResponse(f"{reason}\n", 503)
-        return PlainTextResponse("ready\n")
+        kept, refusal = self._pipeline.spool_state()
+        if reason is None:
+            return PlainTextResponse(f"ready{kept}\n")
+        if refusal is None:
+            return PlainTextResponse(f"ready{kept}; the database is away: {reason}\n")
+        return PlainTextResponse(f"{reason}; {refusal}\n", 503)
 
     async def _probe(self) -> str | None:
         """Return why the database cannot be used, None if it can."""

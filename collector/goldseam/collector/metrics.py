@@ -28,6 +28,12 @@ class Metrics:
     write_duration: Histogram
     queue_bytes: Gauge
     database_up: Gauge
+    spooled: Counter
+    drained: Counter
+    spool_bodies: Gauge
+    spool_bytes: Gauge
+    spool_age: Gauge
+    spool_set_aside: Gauge
 
 
 def create_metrics() -> Metrics:
@@ -88,6 +94,36 @@ def create_metrics() -> Metrics:
         database_up=Gauge(
             "goldseam_collector_database_up",
             "1 while the writer has a working connection, 0 while it looks for one.",
+            registry=registry,
+        ),
+        spooled=Counter(
+            "goldseam_collector_spooled",
+            "Bodies that were acknowledged because they are fsynced in the spool.",
+            registry=registry,
+        ),
+        drained=Counter(
+            "goldseam_collector_drained",
+            "Bodies that went from a spool into the database.",
+            registry=registry,
+        ),
+        spool_bodies=Gauge(
+            "goldseam_collector_spool_bodies",
+            "Bodies that wait in the spool for the database.",
+            registry=registry,
+        ),
+        spool_bytes=Gauge(
+            "goldseam_collector_spool_bytes",
+            "Compressed bytes of the bodies that wait in the spool.",
+            registry=registry,
+        ),
+        spool_age=Gauge(
+            "goldseam_collector_spool_age_seconds",
+            "Seconds that the oldest body has waited in the spool.",
+            registry=registry,
+        ),
+        spool_set_aside=Gauge(
+            "goldseam_collector_spool_set_aside",
+            "Bodies that can never be stored, kept in the spool for inspection.",
             registry=registry,
         ),
     )

@@ -6,6 +6,7 @@ waits for room.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from threading import Condition
@@ -43,12 +44,19 @@ class IngestQueue:
         self._waiting: deque[Waiting] = deque()
         self._changed = Condition()
         self._shut_with: Unavailable | None = None
+        self._stalled_with: Unavailable | None = None
+        self._writing = False
         self._closed = False
 
     @property
     def held_bytes(self) -> int:
         """Bytes of all batches whose sender has no answer yet."""
         return self._held_bytes
+
+    @property
+    def takes(self) -> bool:
+        """Whether a batch that came now would find the database at work."""
+        return self._shut_with is None and self._stalled_with is None
 
     def put(self, batch: Batch, *, size_bytes: int) -> Future[Stored]:
         """Queue a batch at once or not at all.
@@ -65,8 +73,9 @@ class IngestQueue:
             Unavailable: The queue is shut, because the database is away or the collector stops.
         """
         with self._changed:
-            if self._shut_with is not None:
-                raise self._shut_with.with_traceback(None)
+            refusal = self._shut_with or self._stalled_with
+            if refusal is not None:
+                raise refusal.with_traceback(None)
             if self._held_bytes and self._held_bytes + size_bytes > self._max_bytes:
                 raise QueueFull(f"{self._held_bytes} bytes wait for the database: send again later")
             item = Waiting(batch, size_bytes)
@@ -83,17 +92,31 @@ class IngestQueue:
         when the queue is closed and empty.
         """
         with self._changed:
+            self._writing = False
+            self._stalled_with = None
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            return self._pop(max_rows)
+            group = self._pop(max_rows)
+            self._writing = bool(group)
+            return group
 
     def shut(self, refusal: Unavailable) -> None:
         """Refuse whatever waits and whatever comes, until `open`."""
         with self._changed:
             self._shut_with = refusal
             refused, self._waiting = self._waiting, deque()
-        for item in refused:
-            if item.done.set_running_or_notify_cancel():
-                item.done.set_exception(refusal)
+        _refuse(refused, refusal)
+
+    def stall(self, refusal: Unavailable) -> None:
+        """Refuse whatever waits and whatever comes, until the writer is back for more.
+
+        Does nothing if the writer is at no group, because then it is already back.
+        """
+        with self._changed:
+            if not self._writing:
+                return
+            self._stalled_with = refusal
+            refused, self._waiting = self._waiting, deque()
+        _refuse(refused, refusal)
 
     def open(self) -> None:
         """Take batches again; a closed queue stays closed."""
@@ -121,3 +144,9 @@ class IngestQueue:
     def _release(self, size_bytes: int) -> None:
         with self._changed:
             self._held_bytes -= size_bytes
+
+
+def _refuse(items: Iterable[Waiting], refusal: Unavailable) -> None:
+    for item in items:
+        if item.done.set_running_or_notify_cancel():
+            item.done.set_exception(refusal)

@@ -1,14 +1,13 @@
-"""OTLP over HTTP: bodies in, an answer after the commit.
+"""OTLP over HTTP: bodies in, an answer once they are safe.
 
-`app` mounts `routes`. The way of a body: `inflate` → `decode` → `mapping` → `queue`, and back once
-`writer` has committed. 200 means stored (or nothing to store); everything else is a `Refusal`,
-written in the encoding that the sender used.
+`app` mounts `routes`. The way of a body: `inflate` → `ingest`, and back as one of `answers`. 200
+means stored (or nothing to store); everything else is a `Refusal`, written in the encoding that
+the sender used.
 """
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Final
 
@@ -19,18 +18,16 @@ from starlette.routing import Route
 
 from goldseam.collector import answers
 from goldseam.collector.answers import JSON, PROTOBUF
-from goldseam.collector.decode import decode_protobuf
-from goldseam.collector.decode_json import decode_json
 from goldseam.collector.inflate import body_reader
-from goldseam.collector.mapping import Mapped, map_spans
+from goldseam.collector.ingest import Ingest, read
 from goldseam.collector.metrics import Metrics
-from goldseam.collector.queue import IngestQueue
 from goldseam.collector.refusals import (
     Refusal,
     Unavailable,
     UnsupportedMedia,
 )
 from goldseam.collector.settings import CollectorSettings
+from goldseam.collector.spool import Raw
 
 INLINE_BYTES: Final = 64 * 1024
 """Smaller bodies are decoded where they arrive; larger ones in a thread, so that the others'
@@ -40,8 +37,6 @@ DRAIN_FACTOR: Final = 4
 """How many times the limit is read and thrown away after a refusal, so that the sender reads the
 answer instead of finding its connection broken."""
 
-DATABASE_REFUSED: Final = "database_refused"
-
 _log = logging.getLogger(__name__)
 
 _Endpoint = Callable[[Request], Awaitable[Response]]
@@ -50,11 +45,9 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 class OtlpHttp:
     """The OTLP/HTTP endpoints over one queue."""
 
-    def __init__(
-        self, settings: CollectorSettings, *, queue: IngestQueue, metrics: Metrics
-    ) -> None:
+    def __init__(self, settings: CollectorSettings, *, ingest: Ingest, metrics: Metrics) -> None:
         self._settings = settings
-        self._queue = queue
+        self._ingest = ingest
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
@@ -86,14 +79,10 @@ class OtlpHttp:
         Raises:
             Refusal: Nothing of it is known to be stored.
         """
-        body = await self._read(request, media_type)
-        if len(body) <= INLINE_BYTES:
-            mapped = _mapped(body, media_type)
-        else:
-            mapped = await run_in_threadpool(_mapped, body, media_type)
-        refused = await self._store(mapped, size_bytes=len(body))
-        self._count(mapped, refused)
-        return answers.stored(mapped, refused, media_type)
+        raw = Raw(await self._read(request, media_type), media_type)
+        mapped = read(raw) if len(raw.body) <= INLINE_BYTES else await run_in_threadpool(read, raw)
+        accepted = await asyncio.wrap_future(self._ingest.submit(raw, mapped))
+        return answers.stored(accepted, media_type)
 
     async def _read(self, request: Request, media_type: str) -> bytes:
         limit_bytes = self._settings.max_body_bytes
@@ -112,31 +101,6 @@ class OtlpHttp:
                 raise
         return body.finish()
 
-    async def _store(self, mapped: Mapped, *, size_bytes: int) -> tuple[str, ...]:
-        """Return once the rows are committed, with one message for each row refused for good."""
-        if not mapped.batch:
-            return ()
-        done = asyncio.wrap_future(self._queue.put(mapped.batch, size_bytes=size_bytes))
-        try:
-            async with asyncio.timeout(self._settings.ack_timeout_s):
-                return (await done).refused
-        except TimeoutError as error:
-            raise Unavailable(
-                f"the database needed longer than {self._settings.ack_timeout_s} s: send again"
-            ) from error
-
-    def _count(self, mapped: Mapped, refused: Sequence[str]) -> None:
-        for result, spans in mapped.counts.items():
-            self._metrics.spans.labels(result).inc(spans)
-        for kind, values in mapped.flaws.items():
-            self._metrics.flaws.labels(kind).inc(values)
-        reasons = Counter(mapped.rejected)
-        if refused:
-            reasons[DATABASE_REFUSED] += len(refused)
-            self._metrics.spans.labels("rejected").inc(len(refused))
-        for reason, spans in reasons.items():
-            self._metrics.rejected.labels(reason).inc(spans)
-
     def _ignore(self, signal: str) -> _Endpoint:
         """Return an endpoint that accepts a signal which no table holds."""
 
@@ -150,11 +114,6 @@ class OtlpHttp:
             return answers.ignored(signal, _media_type(request))
 
         return endpoint
-
-
-def _mapped(body: bytes, media_type: str) -> Mapped:
-    decode = decode_json if media_type == JSON else decode_protobuf
-    return map_spans(decode(body))
 
 
 def _media_type(request: Request) -> str:

@@ -1,8 +1,8 @@
 """Every answer of the collector that is not 200, and the one rule that each stands for.
 
-Raised by `inflate`, `decode`, `queue` and `writer`, rendered by `receiver_http`. A sender repeats
-what was refused with 503 and drops what was refused with anything else, so 503 is the only answer
-to a passing fault and the others are kept for bodies that no repetition would mend.
+Raised by `inflate`, `decode`, `queue`, `writer` and `spool`, rendered by the receivers. A sender
+repeats what was refused with 503 and drops what was refused with anything else, so 503 is the only
+answer to a passing fault and the others are kept for bodies that no repetition would mend.
 """
 
 from typing import ClassVar, Final
@@ -63,3 +63,15 @@ class QueueFull(Unavailable):
 
 class StorageAway(Unavailable):
     """The database does not take rows now."""
+
+
+class StorageFault(StorageAway):
+    """The database is there and fails at these very rows, in a way that is no fault of a value."""
+
+
+class StorageSlow(StorageAway):
+    """The database has taken longer for a commit than a sender can wait."""
+
+
+class SpoolFull(Unavailable):
+    """The spool takes no more: its limit is reached, or its disk is full or fails."""

@@ -1,5 +1,6 @@
 """The collector's settings: one name each, read once at start from `GOLDSEAM_*`."""
 
+from pathlib import Path
 from typing import Final
 
 from pydantic import Field
@@ -25,7 +26,7 @@ class CollectorSettings(BaseSettings):
     queue_bytes: int = Field(
         default=64 * _MIB,
         gt=0,
-        description="Bodies that may wait for the database; beyond it senders get 503.",
+        description="Bodies that may wait for the database; beyond it they go to the spool.",
     )
     rows_per_transaction: int = Field(
         default=5_000,
@@ -35,8 +36,26 @@ class CollectorSettings(BaseSettings):
     ack_timeout_s: float = Field(
         default=5.0,
         gt=0,
-        description="Longest wait for a commit before the sender gets 503. The stock Python "
-        "exporter waits 10 s in all, so it can still repeat.",
+        lt=10,
+        description="Longest wait for a commit; then the body goes to the spool, or the sender "
+        "gets 503 if there is none. The stock Python exporter waits 10 s in all.",
+    )
+    data_dir: Path | None = Field(
+        default=None,
+        description="Folder whose subfolder `spool` keeps bodies while the database does not take "
+        "them. `None`: no spool. The command line always names one.",
+    )
+    spool_bytes: int = Field(
+        default=1024 * _MIB,
+        gt=0,
+        description="Compressed bodies that the spool of one process holds at most; beyond it "
+        "senders get 503.",
+    )
+    spool_max_age_s: float = Field(
+        default=7 * 86_400.0,
+        gt=0,
+        description="When the oldest body in the spool has waited this long, senders get 503; "
+        "nothing that was acknowledged is dropped.",
     )
     drain_timeout_s: float = Field(
         default=10.0,

@@ -1,10 +1,10 @@
 """The one thread that writes: takes what waits, commits it, then answers the senders.
 
 Group commit without a timer: while one transaction commits, the next group collects itself.
-Nothing is acknowledged before its COMMIT. A fault of the database refuses everything with 503 at
-once and the writer looks for a connection in the background; a fault of the data refuses the rows
-that carry it and stores the rest. Whether a commit got through when the connection broke cannot be
-known; the senders repeat, and a row stored twice changes nothing.
+Nothing is answered before its COMMIT. A fault of the database hands everything back at once, for
+the spool, and the writer looks for a connection in the background; a fault of the data refuses the
+rows that carry it and stores the rest. Whether a commit got through when the connection broke
+cannot be known; the body is given again, and a row stored twice changes nothing.
 """
 
 import logging
@@ -18,7 +18,8 @@ import psycopg
 
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.queue import IngestQueue, Stored, Waiting
-from goldseam.collector.refusals import StorageAway, Unavailable
+from goldseam.collector.refusals import StorageAway, StorageFault, Unavailable
+from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError
 from goldseam.storage.records import Batch, RecoveryRecord, RequestRecord
 from goldseam.storage.writes import write
 
@@ -37,6 +38,14 @@ _DATA_FAULTS: Final = (
     OverflowError,
 )
 """Faults of a row: the database, or the encoder before it, will refuse it every time."""
+
+_AWAY_FAULTS: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    DatabaseUnavailableError,
+    NotMigratedError,
+)
+"""Faults that say nothing about the rows: they pass when the database is back."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +80,7 @@ class Writer:
         self._connection: psycopg.Connection | None = None
         self._stopping = threading.Event()
         self._tried = threading.Event()
+        self._commits = 0
         self._away: str | None = "the collector has just started"
         self._thread = threading.Thread(target=self._run, name="goldseam-writer", daemon=True)
 
@@ -78,6 +88,11 @@ class Writer:
     def away(self) -> str | None:
         """Why nothing can be written now, None while it can."""
         return self._away
+
+    @property
+    def commits(self) -> int:
+        """Transactions that were committed since the start."""
+        return self._commits
 
     @property
     def alive(self) -> bool:
@@ -160,6 +175,7 @@ class Writer:
             self._connection = self._connect()
         with self._metrics.write_duration.time():
             write(self._connection, batch, self._clock())
+        self._commits += 1
         self._metrics.rows.labels("ai_request_logs").inc(len(batch.requests))
         self._metrics.rows.labels("ai_error_recovery").inc(len(batch.recoveries))
 
@@ -167,7 +183,8 @@ class Writer:
         self._away = _reason(error)
         self._metrics.database_up.set(0)
         _log.warning("rows cannot be written, senders get 503: %s", self._away, exc_info=error)
-        refusal = StorageAway(f"the database takes no rows now: {self._away}")
+        kind = StorageAway if isinstance(error, _AWAY_FAULTS) else StorageFault
+        refusal = kind(f"the database takes no rows now: {self._away}")
         self._queue.shut(refusal)
         for item in group:
             item.done.set_exception(refusal)
