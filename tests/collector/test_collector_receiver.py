@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -245,18 +246,23 @@ def test_a_full_queue_turns_into_503(
     database: str, start_collector: Callable[[CollectorSettings], Any], recorder: Any
 ) -> None:
     """Whoever comes when too much waits is told to come again."""
-    settings = CollectorSettings(database_url=database, ack_timeout_s=0.5, queue_bytes=1)
-    server = start_collector(settings)
+    server = start_collector(CollectorSettings(database_url=database, queue_bytes=1))
     recorder.chats(1)
     body = recorder.body()
+    codes: list[int] = []
+    first = threading.Thread(target=lambda: codes.append(post(server.url, body).status_code))
     with psycopg.connect(database, options="-c role=goldseam_owner") as blocker:
         blocker.execute("LOCK TABLE ai_request_logs IN ACCESS EXCLUSIVE MODE")
-        assert "needed longer" in Status.FromString(post(server.url, body).content).message
+        first.start()
+        while metric(server.url, "goldseam_collector_queue_bytes") == 0:
+            pass
 
         answer = post(server.url, body)
 
         assert answer.status_code == 503
         assert "wait for the database" in Status.FromString(answer.content).message
+    first.join()
+    assert codes == [200]
 
 
 def test_a_healthy_collector_says_so(collector: Any) -> None:
