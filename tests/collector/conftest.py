@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, Tracer
 
+from goldseam.cli import serve
 from goldseam.collector import CollectorSettings, create_app
 from goldseam.storage import migrate
 from goldseam.storage.embedded import EmbeddedPostgres
@@ -74,7 +75,10 @@ class Server(uvicorn.Server):
     """A collector in a thread of this process."""
 
     def __init__(self, settings: CollectorSettings) -> None:
-        super().__init__(uvicorn.Config(create_app(settings), log_level="warning", lifespan="on"))
+        self._held = serve.reserve("127.0.0.1", 0, port_flag="--otlp-grpc-port")
+        self.grpc_address = serve.address_of(self._held)
+        app = create_app(settings, grpc_address=self.grpc_address)
+        super().__init__(uvicorn.Config(app, log_level="warning", lifespan="on"))
         self._ready = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
@@ -94,6 +98,7 @@ class Server(uvicorn.Server):
         """Stop as a signal would."""
         self.should_exit = True
         self._thread.join(timeout=20)
+        self._held.close()
         assert not self._thread.is_alive()
 
 
@@ -161,6 +166,7 @@ def collector_process(
             "GOLDSEAM_DATABASE_URL": database,
             "GOLDSEAM_DATA_DIR": str(tmp_path),
             "GOLDSEAM_OTLP_HTTP_PORT": "0",
+            "GOLDSEAM_OTLP_GRPC_PORT": "0",
         }
         process = subprocess.Popen(
             [Path(sys.executable).with_name("goldseam"), "collector"],

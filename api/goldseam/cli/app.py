@@ -18,7 +18,7 @@ from rich.console import Console
 
 from goldseam.cli import keys as keys_command
 from goldseam.cli import run as run_command
-from goldseam.cli.defaults import API_PORT, HOST, OTLP_HTTP_PORT
+from goldseam.cli.defaults import API_PORT, HOST, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 
 if TYPE_CHECKING:
     from goldseam.cli.serve import Service
@@ -72,6 +72,16 @@ OtlpHttpPort = Annotated[
         help="Port for OTLP/HTTP; 0: a free one.",
     ),
 ]
+OtlpGrpcPort = Annotated[
+    int,
+    typer.Option(
+        "--otlp-grpc-port",
+        envvar="GOLDSEAM_OTLP_GRPC_PORT",
+        min=0,
+        max=65535,
+        help="Port for OTLP/gRPC; 0: a free one.",
+    ),
+]
 
 
 @app.command()
@@ -81,6 +91,7 @@ def demo(
     data_dir: DataDir = None,
     api_port: ApiPort = API_PORT,
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
+    otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -93,6 +104,7 @@ def demo(
         data_dir=data_dir or default_data_dir() / "demo",
         api_port=api_port,
         otlp_http_port=otlp_http_port,
+        otlp_grpc_port=otlp_grpc_port,
         any_port=True,
     )
     with _readable_errors(), _interruptible():
@@ -106,6 +118,7 @@ def up(
     database_url: DatabaseUrl = None,
     api_port: ApiPort = API_PORT,
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
+    otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
 ) -> None:
     """Run PostgreSQL, collector and API in one process until interrupted."""
     from goldseam.cli import stack
@@ -116,12 +129,14 @@ def up(
         database_url=database_url,
         api_port=api_port,
         otlp_http_port=otlp_http_port,
+        otlp_grpc_port=otlp_grpc_port,
     )
     with _readable_errors():
         stop = _stop_signal()
         with stack.running(options, _say) as running:
             console.print(f"API       {running.api_url}/api/v1/ai/logs/recent")
             console.print(f"OTLP/HTTP {running.otlp_url}")
+            console.print(f"OTLP/gRPC {running.otlp_grpc}")
             console.print("Start a program with:  goldseam run --recovery on -- python app.py")
             console.print("Stop with Ctrl-C.", style="dim")
             stop.wait()
@@ -136,6 +151,7 @@ def collector(
         str, typer.Option("--otlp-host", envvar="GOLDSEAM_OTLP_HOST", help="Address.")
     ] = HOST,
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
+    otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
     data_dir: DataDir = None,
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
@@ -152,8 +168,13 @@ def collector(
         settings = CollectorSettings(
             database_url=database_url, data_dir=data_dir or default_data_dir()
         )
-        built = create_app(settings)
-        _serve(serve.Service("collector", built, listener))
+        with serve.reserve(
+            otlp_host, otlp_grpc_port, port_flag="--otlp-grpc-port", host_flag="--otlp-host"
+        ) as held:
+            grpc_address = serve.address_of(held)
+            built = create_app(settings, grpc_address=grpc_address)
+            console.print(f"OTLP/gRPC {grpc_address}", style="dim")
+            _serve(serve.Service("collector", built, listener))
 
 
 @app.command()

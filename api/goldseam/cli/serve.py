@@ -52,8 +52,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where clients reach it, without a trailing slash."""
-        host, port = self.listener.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{address_of(self.listener)}"
 
 
 def listen(
@@ -88,6 +87,38 @@ def listen(
         if or_any:
             return socket.create_server((host, 0), family=family, backlog=_BACKLOG)
         raise PortInUseError(host=host, port=port, flag=port_flag) from error
+
+
+def reserve(
+    host: str, port: int, *, port_flag: str, host_flag: str = "the host", or_any: bool = False
+) -> socket.socket:
+    """Hold a port on loopback for a server that binds by itself, as gRPC's does.
+
+    The socket does not listen, so all connections go to the server that binds beside it.
+
+    Args:
+        host: As of `listen`, like all others.
+        port: As of `listen`.
+        port_flag: As of `listen`.
+        host_flag: As of `listen`.
+        or_any: As of `listen`.
+
+    Raises:
+        OpenBindError: The address is not loopback.
+        PortInUseError: The port is taken and `or_any` is false.
+    """
+    with listen(host, port, port_flag=port_flag, host_flag=host_flag, or_any=or_any) as alone:
+        family, address = alone.family, alone.getsockname()[:2]
+    held = socket.socket(family)
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held.bind(address)
+    return held
+
+
+def address_of(held: socket.socket) -> str:
+    """Return host and port of a socket, as gRPC writes them."""
+    host, port = held.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def is_loopback(host: str) -> bool:

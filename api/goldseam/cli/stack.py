@@ -9,7 +9,7 @@ from pathlib import Path
 from goldseam.api.app import create_app as create_api
 from goldseam.api.settings import ApiSettings
 from goldseam.cli import serve
-from goldseam.cli.defaults import API_PORT, HOST, OTLP_HTTP_PORT
+from goldseam.cli.defaults import API_PORT, HOST, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 from goldseam.collector.app import create_app as create_collector
 from goldseam.collector.settings import CollectorSettings
 from goldseam.storage import migrate
@@ -28,6 +28,7 @@ class Options:
         database_url: An existing PostgreSQL instead of the embedded one.
         api_port: 0 takes a free one.
         otlp_http_port: 0 takes a free one.
+        otlp_grpc_port: 0 takes a free one.
         any_port: Take a free port where the wanted one is in use.
     """
 
@@ -35,6 +36,7 @@ class Options:
     database_url: str | None = None
     api_port: int = API_PORT
     otlp_http_port: int = OTLP_HTTP_PORT
+    otlp_grpc_port: int = OTLP_GRPC_PORT
     any_port: bool = False
 
 
@@ -44,6 +46,7 @@ class Stack:
 
     api_url: str
     otlp_url: str
+    otlp_grpc: str
     database_url: str
 
 
@@ -56,27 +59,37 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
         EmbeddedPostgresError: The embedded PostgreSQL did not start.
     """
     with contextlib.ExitStack() as stack:
-        sockets = _bind(options)
-        for listener in sockets:
-            stack.callback(listener.close)
+        otlp, grpc, api = _bind(options, stack)
         url = options.database_url or stack.enter_context(_embedded(options.data_dir, say))
         say("creating or updating the tables")
         migrate.upgrade(url)
-        services = _services(url, options.data_dir, *sockets)
+        settings = CollectorSettings(database_url=url, data_dir=options.data_dir)
+        grpc_address = serve.address_of(grpc)
+        collector = create_collector(settings, grpc_address=grpc_address)
+        services = [
+            serve.Service("collector", collector, otlp),
+            serve.Service("api", create_api(ApiSettings(database_url=url)), api),
+        ]
         stack.enter_context(serve.running(services))
-        yield Stack(api_url=services[1].url, otlp_url=services[0].url, database_url=url)
+        yield Stack(
+            api_url=services[1].url,
+            otlp_url=services[0].url,
+            otlp_grpc=grpc_address,
+            database_url=url,
+        )
 
 
-def _bind(options: Options) -> tuple[socket.socket, socket.socket]:
-    otlp = serve.listen(
-        HOST, options.otlp_http_port, port_flag="--otlp-http-port", or_any=options.any_port
-    )
-    try:
-        api = serve.listen(HOST, options.api_port, port_flag="--api-port", or_any=options.any_port)
-    except serve.PortInUseError:
-        otlp.close()
-        raise
-    return otlp, api
+def _bind(options: Options, stack: contextlib.ExitStack) -> list[socket.socket]:
+    """Take the ports for OTLP/HTTP, OTLP/gRPC and the API, until `stack` closes."""
+    wanted = [
+        (serve.listen, options.otlp_http_port, "--otlp-http-port"),
+        (serve.reserve, options.otlp_grpc_port, "--otlp-grpc-port"),
+        (serve.listen, options.api_port, "--api-port"),
+    ]
+    return [
+        stack.enter_context(take(HOST, port, port_flag=flag, or_any=options.any_port))
+        for take, port, flag in wanted
+    ]
 
 
 @contextlib.contextmanager
@@ -84,13 +97,3 @@ def _embedded(data_dir: Path, say: Say) -> Iterator[str]:
     say(f"starting PostgreSQL in {data_dir}")
     with EmbeddedPostgres(data_dir) as server:
         yield server.url
-
-
-def _services(
-    url: str, data_dir: Path, otlp: socket.socket, api: socket.socket
-) -> list[serve.Service]:
-    collector = create_collector(CollectorSettings(database_url=url, data_dir=data_dir))
-    return [
-        serve.Service("collector", collector, otlp),
-        serve.Service("api", create_api(ApiSettings(database_url=url)), api),
-    ]

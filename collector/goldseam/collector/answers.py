@@ -1,6 +1,6 @@
 """Write OTLP's answers in the encoding that the sender used.
 
-Called by `receiver_http`. Bodies are `Export…ServiceResponse` for 200 and `google.rpc.Status` for
+Called by the receivers. Bodies are `Export…ServiceResponse` for 200 and `google.rpc.Status` for
 everything else; a sender that speaks neither encoding gets JSON.
 """
 
@@ -51,11 +51,15 @@ def ignored(signal: str, media_type: str) -> Response:
 
 def refused(refusal: Refusal, media_type: str) -> Response:
     """Answer a request that is not stored, and say whether to repeat it."""
-    status = Status(code=refusal.rpc_code, message=str(refusal))
-    response = _answer(status, media_type, status_code=refusal.http_status)
+    response = _answer(status(refusal), media_type, status_code=refusal.http_status)
     if refusal.retry:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
+
+
+def status(refusal: Refusal) -> Status:
+    """Return a refusal as the status that both transports carry."""
+    return Status(code=refusal.rpc_code, message=str(refusal))
 
 
 def _answer(message: Any, media_type: str, *, status_code: int = 200) -> Response:

@@ -22,8 +22,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from goldseam.collector import maintenance
+from goldseam.collector.budget import Budget
 from goldseam.collector.metrics import Metrics, create_metrics
 from goldseam.collector.pipeline import Pipeline
+from goldseam.collector.receiver_grpc import OtlpGrpc
 from goldseam.collector.receiver_http import OtlpHttp
 from goldseam.collector.settings import CollectorSettings
 from goldseam.storage import engine
@@ -43,8 +45,12 @@ STATEMENT_TIMEOUT_S: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: CollectorSettings) -> Starlette:
+def create_app(settings: CollectorSettings, *, grpc_address: str | None = None) -> Starlette:
     """Return the collector; its lifespan starts and stops its threads and the maintenance.
+
+    Args:
+        settings: What it needs to know.
+        grpc_address: Where it also takes OTLP/gRPC, as 127.0.0.1:4317.
 
     Raises:
         SpoolError: The spool cannot be opened.
@@ -57,9 +63,21 @@ def create_app(settings: CollectorSettings) -> Starlette:
         clock=_now,
     )
 
+    budget = Budget(max_bytes=settings.receive_bytes)
+    metrics.receive_bytes.set_function(lambda: budget.leased_bytes)
+    receiver = OtlpHttp(settings, ingest=pipeline.ingest, budget=budget, metrics=metrics)
+    start_grpc = partial(
+        OtlpGrpc,
+        limit_bytes=settings.max_body_bytes,
+        ingest=pipeline.ingest,
+        budget=budget,
+        metrics=metrics,
+    )
+
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(pipeline.start, START_GRACE_S)
+        grpc = start_grpc(grpc_address) if grpc_address is not None else None
         jobs = asyncio.create_task(maintenance.keep(settings))
         try:
             yield
@@ -67,9 +85,10 @@ def create_app(settings: CollectorSettings) -> Starlette:
             jobs.cancel()
             with suppress(asyncio.CancelledError):
                 await jobs
+            if grpc is not None:
+                await asyncio.to_thread(grpc.stop, settings.drain_timeout_s)
             await asyncio.to_thread(pipeline.stop)
 
-    receiver = OtlpHttp(settings, ingest=pipeline.ingest, metrics=metrics)
     probes = _Probes(settings, pipeline=pipeline, metrics=metrics)
     return Starlette(routes=[*receiver.routes(), *probes.routes()], lifespan=lifespan)
 

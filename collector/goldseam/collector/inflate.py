@@ -1,6 +1,6 @@
 """Read a request body, inflating it on the way, and stop at the limit.
 
-Called by `receiver_http` for each chunk that arrives. Never holds more than the limit in memory,
+Called by the receivers for each chunk that arrives. Never holds more than the limit in memory,
 however small the compressed body is.
 """
 
@@ -16,8 +16,8 @@ _GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
 class Body(Protocol):
     """Takes a body in chunks and gives it back whole."""
 
-    def feed(self, chunk: bytes) -> None:
-        """Take the next chunk.
+    def feed(self, chunk: bytes) -> int:
+        """Take the next chunk; return how many bytes are held now.
 
         Raises:
             BodyTooLarge: The inflated body has passed the limit.
@@ -54,10 +54,11 @@ class _Plain:
         self._limit_bytes = limit_bytes
         self._body = bytearray()
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> int:
         self._body += chunk
         if len(self._body) > self._limit_bytes:
             raise _too_large(self._limit_bytes)
+        return len(self._body)
 
     def finish(self) -> bytes:
         return bytes(self._body)
@@ -72,13 +73,14 @@ class _Inflating:
         self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
         self._member_started = False
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes) -> int:
         while chunk:
             if self._member.eof:
                 self._member = zlib.decompressobj(_GZIP_OR_ZLIB)
             self._member_started = True
             self._inflate(chunk)
             chunk = self._member.unused_data
+        return len(self._body)
 
     def finish(self) -> bytes:
         if self._member_started and not self._member.eof:

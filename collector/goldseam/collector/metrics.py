@@ -27,6 +27,7 @@ class Metrics:
     rows: Counter
     write_duration: Histogram
     queue_bytes: Gauge
+    receive_bytes: Gauge
     database_up: Gauge
     spooled: Counter
     drained: Counter
@@ -44,8 +45,8 @@ def create_metrics() -> Metrics:
         registry=registry,
         requests=Counter(
             "goldseam_collector_requests",
-            "OTLP trace requests by the HTTP status of their answer.",
-            ["status"],
+            "OTLP trace requests by transport (http, grpc) and status of their answer.",
+            ["transport", "status"],
             registry=registry,
         ),
         spans=Counter(
@@ -89,6 +90,11 @@ def create_metrics() -> Metrics:
         queue_bytes=Gauge(
             "goldseam_collector_queue_bytes",
             "Bytes of bodies that are decoded and not yet answered.",
+            registry=registry,
+        ),
+        receive_bytes=Gauge(
+            "goldseam_collector_receive_bytes",
+            "Inflated bytes of bodies that are being received or wait for their answer.",
             registry=registry,
         ),
         database_up=Gauge(

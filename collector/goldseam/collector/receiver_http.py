@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from goldseam.collector import answers
 from goldseam.collector.answers import JSON, PROTOBUF
+from goldseam.collector.budget import Budget, Lease
 from goldseam.collector.inflate import body_reader
 from goldseam.collector.ingest import Ingest, read
 from goldseam.collector.metrics import Metrics
@@ -45,9 +46,12 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 class OtlpHttp:
     """The OTLP/HTTP endpoints over one queue."""
 
-    def __init__(self, settings: CollectorSettings, *, ingest: Ingest, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: CollectorSettings, *, ingest: Ingest, budget: Budget, metrics: Metrics
+    ) -> None:
         self._settings = settings
         self._ingest = ingest
+        self._budget = budget
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
@@ -70,7 +74,7 @@ class OtlpHttp:
             _log.exception("an OTLP request failed inside the collector; please report this")
             fault = Unavailable("internal fault, see the collector's log")
             response = answers.refused(fault, media_type)
-        self._metrics.requests.labels(str(response.status_code)).inc()
+        self._metrics.requests.labels("http", str(response.status_code)).inc()
         return response
 
     async def _export(self, request: Request, media_type: str) -> Response:
@@ -79,12 +83,16 @@ class OtlpHttp:
         Raises:
             Refusal: Nothing of it is known to be stored.
         """
-        raw = Raw(await self._read(request, media_type), media_type)
-        mapped = read(raw) if len(raw.body) <= INLINE_BYTES else await run_in_threadpool(read, raw)
-        accepted = await asyncio.wrap_future(self._ingest.submit(raw, mapped))
+        with self._budget.lease() as lease:
+            raw = Raw(await self._read(request, media_type, lease), media_type)
+            if len(raw.body) <= INLINE_BYTES:
+                mapped = read(raw)
+            else:
+                mapped = await run_in_threadpool(read, raw)
+            accepted = await asyncio.wrap_future(self._ingest.submit(raw, mapped))
         return answers.stored(accepted, media_type)
 
-    async def _read(self, request: Request, media_type: str) -> bytes:
+    async def _read(self, request: Request, media_type: str, lease: Lease) -> bytes:
         limit_bytes = self._settings.max_body_bytes
         async with aclosing(request.stream()) as chunks:
             try:
@@ -95,7 +103,7 @@ class OtlpHttp:
                 encoding = request.headers.get("content-encoding", "")
                 body = body_reader(encoding, limit_bytes=limit_bytes)
                 async for chunk in chunks:
-                    body.feed(chunk)
+                    lease.grow_to(body.feed(chunk))
             except Refusal:
                 await _drain(chunks, limit_bytes=limit_bytes * DRAIN_FACTOR)
                 raise

@@ -61,6 +61,10 @@ class QueueFull(Unavailable):
     """Too many bytes wait for the database."""
 
 
+class Overloaded(Unavailable):
+    """The bodies that are being received take all the memory that they may."""
+
+
 class StorageAway(Unavailable):
     """The database does not take rows now."""
 

@@ -23,6 +23,12 @@ class CollectorSettings(BaseSettings):
         gt=0,
         description="Largest OTLP body after inflation; a larger one is answered with 413.",
     )
+    receive_bytes: int = Field(
+        default=256 * _MIB,
+        gt=0,
+        description="Inflated bodies that may be on their way at a time, from all senders "
+        "together; beyond it senders get 503.",
+    )
     queue_bytes: int = Field(
         default=64 * _MIB,
         gt=0,

@@ -10,7 +10,6 @@ room or for age; the spool takes nothing new then. Bodies that can never be stor
 in the same file, where `SELECT * FROM bodies WHERE set_aside IS NOT NULL` shows them.
 """
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -328,6 +327,8 @@ def _lock(path: Path) -> IO[bytes] | None:
     The system lets go of it when its owner dies. Lock files are never removed: of two processes
     that lock a removed one and its successor, both would believe to be the owner.
     """
+    import fcntl  # noqa: PLC0415 - applications on Windows import this package too
+
     file = path.open("ab")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

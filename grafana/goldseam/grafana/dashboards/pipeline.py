@@ -51,7 +51,7 @@ PIPELINE: Final = Dashboard(
             series=(
                 Series(
                     "503",
-                    f'sum(rate(goldseam_collector_requests_total{{status="503"}}{_RATE})) '
+                    f'sum(rate(goldseam_collector_requests_total{{status=~"503|UNAVAILABLE"}}{_RATE})) '
                     f"/ sum(rate(goldseam_collector_requests_total{_RATE}))",
                 ),
             ),
