@@ -51,8 +51,8 @@ PIPELINE: Final = Dashboard(
             series=(
                 Series(
                     "503",
-                    f'sum(rate(goldseam_collector_requests_total{{status=~"503|UNAVAILABLE"}}{_RATE})) '
-                    f"/ sum(rate(goldseam_collector_requests_total{_RATE}))",
+                    'sum(rate(goldseam_collector_requests_total{status=~"503|UNAVAILABLE"}'
+                    f"{_RATE})) / sum(rate(goldseam_collector_requests_total{_RATE}))",
                 ),
             ),
         ),
