@@ -87,7 +87,9 @@ def test_a_span_without_a_key_is_refused_in_a_partial_success_over_grpc(
 
 
 @pytest.mark.parametrize(
-    "body", [b"\xff\xff\xff", b"\x1f\x8bno gzip", gzip.compress(b"0" * 100)[:-9]]
+    "body",
+    [b"\xff\xff\xff", b"\x1f\x8bno gzip", gzip.compress(b"0" * 100)[:-9]],
+    ids=["protobuf", "no-gzip", "cut-gzip"],
 )
 def test_messages_that_cannot_be_read_are_invalid_arguments(collector: Any, body: bytes) -> None:
     """Senders drop them: repeating would not help."""
