@@ -1215,6 +1215,18 @@ COMMENT ON COLUMN goldseam_audit.target IS 'What it was done to, as in an error 
 
 COMMENT ON COLUMN goldseam_audit.details IS 'Counts and values before and after; no content';
 
+CREATE TABLE goldseam_horizon (
+    tenant_id TEXT NOT NULL, 
+    before TIMESTAMP WITH TIME ZONE NOT NULL, 
+    CONSTRAINT pk_goldseam_horizon PRIMARY KEY (tenant_id)
+);
+
+COMMENT ON TABLE goldseam_horizon IS 'Where the past ends: what comes again from before is not stored again';
+
+COMMENT ON COLUMN goldseam_horizon.tenant_id IS 'Tenant whose rows were deleted; * for all';
+
+COMMENT ON COLUMN goldseam_horizon.before IS 'Rows that started before it are gone, and refused';
+
 ALTER TABLE ai_request_logs ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ai_request_logs_default ENABLE ROW LEVEL SECURITY;
@@ -1502,6 +1514,21 @@ CREATE POLICY api_tenant ON goldseam_audit TO goldseam_api USING (
     OR current_setting('goldseam.tenant', true) = '*'
 );
 
+ALTER TABLE goldseam_horizon ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE goldseam_horizon FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON goldseam_horizon TO goldseam_owner USING (true);
+
+CREATE POLICY writer_all ON goldseam_horizon TO goldseam_writer USING (true);
+
+CREATE POLICY grafana_read ON goldseam_horizon FOR SELECT TO grafana_ro USING (true);
+
+CREATE POLICY api_tenant ON goldseam_horizon TO goldseam_api USING (
+    tenant_id = nullif(current_setting('goldseam.tenant', true), '')
+    OR current_setting('goldseam.tenant', true) = '*'
+);
+
 GRANT SELECT, INSERT, UPDATE ON ai_request_logs TO goldseam_writer;
 
 GRANT SELECT ON ai_request_logs TO goldseam_api, grafana_ro;
@@ -1583,6 +1610,8 @@ GRANT SELECT, INSERT, UPDATE ON goldseam_keys TO goldseam_api;
 GRANT SELECT, UPDATE (last_used_at) ON goldseam_keys TO goldseam_writer;
 
 GRANT SELECT, INSERT ON goldseam_audit TO goldseam_api;
+
+GRANT SELECT ON goldseam_horizon TO goldseam_writer;
 
 CREATE SCHEMA reporting;
 

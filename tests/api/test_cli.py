@@ -130,6 +130,7 @@ class TestDb:
         after = goldseam("db", "status", "--database-url", empty_database)
         assert (before.returncode, upgrade.returncode, after.returncode) == (1, 0, 0)
         assert "goldseam db upgrade" in before.stderr
+        assert "ai_error_analysis" in after.stderr
 
 
 class TestRun:

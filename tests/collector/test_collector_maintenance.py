@@ -7,7 +7,12 @@ import psycopg
 from opentelemetry import trace
 
 from goldseam.collector.decode import decode_protobuf
-from goldseam.collector.maintenance import give_up_overdue, jobs
+from goldseam.collector.maintenance import (
+    ensure_partitions,
+    give_up_overdue,
+    jobs,
+    keep_partitions,
+)
 from goldseam.collector.mapping import map_spans
 from goldseam.collector.settings import CollectorSettings
 from goldseam.storage import Role, writes
@@ -50,6 +55,28 @@ def test_a_request_without_an_end_is_given_up_after_the_timeout(
     assert statuses(database) == ["abandoned"]
 
 
+def test_days_older_than_retention_go_and_stay_gone(database: str, recorder: Any) -> None:
+    """The day of the row is dropped once it is two full days old, and its span refused then."""
+    ensure_partitions(database, NOW)
+    announce(database, recorder, NOW)
+    keep_partitions(database, NOW + timedelta(days=1), retention_days=1)
+    assert statuses(database) == ["pending"]
+
+    keep_partitions(database, NOW + timedelta(days=2), retention_days=1)
+    announce(database, recorder, NOW)
+
+    assert statuses(database) == []
+
+
+def test_zero_days_of_retention_keep_everything(database: str, recorder: Any) -> None:
+    """However old it is."""
+    announce(database, recorder, NOW)
+
+    keep_partitions(database, NOW + timedelta(days=700), retention_days=0)
+
+    assert statuses(database) == ["pending"]
+
+
 def test_the_timeout_is_a_setting() -> None:
     """It must be longer than the longest time-out of a client."""
     settings = CollectorSettings(database_url="postgresql://x", pending_timeout_s=60)
@@ -57,6 +84,6 @@ def test_the_timeout_is_a_setting() -> None:
     assert settings.pending_timeout_s == 60
     assert CollectorSettings(database_url="postgresql://x").pending_timeout_s == 900
     assert {job.name for job in jobs(settings)} == {
-        "creating partitions",
+        "creating and dropping partitions",
         "giving up overdue requests",
     }

@@ -5,6 +5,7 @@ import json
 import threading
 import zlib
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -21,6 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from goldseam.collector import CollectorSettings
+from goldseam.storage import Role, retention
+from goldseam.storage.engine import connect
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -139,6 +142,24 @@ def test_a_span_without_a_key_is_refused_alone(
     assert (partial.rejected_spans, partial.error_message) == (2, "1 x bad_id; 1 x bad_time")
     assert count_rows() == 1
     assert metric(collector.url, 'goldseam_collector_rejected_total{reason="bad_id"}') == 1
+
+
+def test_a_span_of_a_dropped_day_is_refused(
+    collector: Any, recorder: Any, database: str, count_rows: Callable[..., int]
+) -> None:
+    """The sender is told, and a counter counts it."""
+    with connect(database, Role.OWNER) as owner:
+        tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+        retention.prune(owner, days=1, today=tomorrow + timedelta(days=1))
+    recorder.chats(2)
+
+    answer = post(collector.url, recorder.body())
+
+    partial = ExportTraceServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, partial.rejected_spans) == (200, 2)
+    assert "its day was deleted by retention" in partial.error_message
+    assert count_rows() == 0
+    assert metric(collector.url, 'goldseam_collector_spans_total{result="rejected"}') == 2
 
 
 def test_partial_success_in_json(collector: Any) -> None:

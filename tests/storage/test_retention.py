@@ -6,7 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from goldseam.storage import Batch, RecoveryRecord, RequestRecord, partitions, retention, writes
+from goldseam.storage import (
+    Batch,
+    RecoveryRecord,
+    RequestRecord,
+    horizon,
+    partitions,
+    retention,
+    writes,
+)
 
 TODAY = date(2026, 3, 14)
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -57,6 +65,39 @@ def test_older_days_go_with_exact_counts(filled: psycopg.Connection) -> None:
     )
     assert counts(filled) == (6, 3, 3, 6)
     assert retention.prune(filled, days=1, today=TODAY).requests == 0
+
+
+def test_what_comes_again_from_a_dropped_day_is_refused(
+    filled: psycopg.Connection,
+    writer: psycopg.Connection,
+    make_request: Callable[..., RequestRecord],
+    make_step: Callable[..., RecoveryRecord],
+    make_batch: Callable[..., Batch],
+) -> None:
+    """It is neither stored nor counted a second time; newer records of its batch are stored."""
+    retention.prune(filled, days=1, today=TODAY)
+    before = counts(filled)
+    old = make_request(2, created_at=NOON - timedelta(days=2, minutes=2))
+    new, step = make_request(50), make_step(old)
+
+    result = writes.write(writer, make_batch(old, new, recoveries=[step]), NOON)
+
+    assert result == writes.WriteResult(requests_new=1, gone=(old, step))
+    requests, steps, days, slow = before
+    assert counts(filled) == (requests + 1, steps, days, slow + 1)
+
+
+def test_nothing_is_dropped_under_a_writers_feet(
+    filled: psycopg.Connection, writer: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that has looked where the past ends is waited for, or left alone."""
+    monkeypatch.setattr(partitions, "LOCK_TIMEOUT_S", 0.05)
+    with writer.transaction(), writer.cursor() as cursor:
+        horizon.split(cursor, Batch())
+
+        assert retention.prune(filled, days=1, today=TODAY).skipped == 1
+
+    assert counts(filled) == (10, 4, 4, 10)
 
 
 def test_a_dry_run_counts_the_same_and_drops_nothing(filled: psycopg.Connection) -> None:

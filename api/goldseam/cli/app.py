@@ -18,7 +18,13 @@ from rich.console import Console
 
 from goldseam.cli import keys as keys_command
 from goldseam.cli import run as run_command
-from goldseam.cli.defaults import API_PORT, HOST, OTLP_GRPC_PORT, OTLP_HTTP_PORT
+from goldseam.cli.defaults import (
+    API_PORT,
+    HOST,
+    OTLP_GRPC_PORT,
+    OTLP_HTTP_PORT,
+    RETENTION_DAYS,
+)
 
 if TYPE_CHECKING:
     from goldseam.cli.serve import Service
@@ -60,6 +66,15 @@ ApiPort = Annotated[
     int,
     typer.Option(
         "--api-port", envvar="GOLDSEAM_API_PORT", min=0, max=65535, help="Port; 0: a free one."
+    ),
+]
+RetentionDays = Annotated[
+    int,
+    typer.Option(
+        "--retention-days",
+        envvar="GOLDSEAM_RETENTION_DAYS",
+        min=0,
+        help="Days to keep besides today; 0: all.",
     ),
 ]
 OtlpHttpPort = Annotated[
@@ -153,6 +168,7 @@ def collector(
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
     otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
     data_dir: DataDir = None,
+    retention_days: RetentionDays = RETENTION_DAYS,
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
     from goldseam.cli import serve
@@ -166,7 +182,9 @@ def collector(
             otlp_host, otlp_http_port, port_flag="--otlp-http-port", host_flag="--otlp-host"
         )
         settings = CollectorSettings(
-            database_url=database_url, data_dir=data_dir or default_data_dir()
+            database_url=database_url,
+            data_dir=data_dir or default_data_dir(),
+            retention_days=retention_days,
         )
         with serve.reserve(
             otlp_host, otlp_grpc_port, port_flag="--otlp-grpc-port", host_flag="--otlp-host"
@@ -234,13 +252,25 @@ def upgrade(
 
 @db.command()
 def status(*, database_url: RequiredUrl) -> None:
-    """Say which revision the tables are at."""
-    from goldseam.storage import migrate
+    """Say which revision the tables are at, and how large they are."""
+    from goldseam.storage import migrate, sizes
+    from goldseam.storage.engine import connect
+    from goldseam.storage.roles import Role
 
     with _readable_errors():
         revision = migrate.current_revision(database_url)
         console.print(f"Revision: {revision or 'none; run `goldseam db upgrade`'}")
-        raise typer.Exit(0 if revision else 1)
+        if revision is None:
+            raise typer.Exit(1)
+        with connect(database_url, Role.WRITER) as connection:
+            for each in sizes.sizes(connection):
+                days = f", {each.partitions} days" if each.partitions else ""
+                data_mib, index_mib = each.data_bytes / 2**20, each.index_bytes / 2**20
+                console.print(
+                    f"{each.table:<28} about {each.rows:>12,} rows, {data_mib:10,.1f} MiB"
+                    f" + {index_mib:,.1f} MiB of indexes{days}",
+                    soft_wrap=True,
+                )
 
 
 @db.command()

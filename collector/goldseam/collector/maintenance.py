@@ -1,4 +1,4 @@
-"""What the collector does by the clock: partitions ahead of their days, ends of overdue requests.
+"""What the collector does by the clock: partitions, retention, ends of overdue requests.
 
 Started by `app` beside the writer, with connections of its own. A job that fails is repeated at its
 next time: the database may be away.
@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 
 from goldseam.collector.settings import CollectorSettings
-from goldseam.storage import engine, partitions, writes
+from goldseam.storage import engine, partitions, retention, writes
 from goldseam.storage.errors import StorageError
 from goldseam.storage.roles import Role
 
@@ -48,9 +48,9 @@ def jobs(settings: CollectorSettings) -> tuple[Job, ...]:
     timeout = timedelta(seconds=settings.pending_timeout_s)
     return (
         Job(
-            name="creating partitions",
+            name="creating and dropping partitions",
             period_s=PARTITION_PERIOD_S,
-            run=lambda: ensure_partitions(url, _now()),
+            run=lambda: keep_partitions(url, _now(), retention_days=settings.retention_days),
         ),
         Job(
             name="giving up overdue requests",
@@ -75,6 +75,25 @@ def ensure_partitions(url: str, now: datetime) -> None:
     """
     today = now.date()
     partitions.ensure(url, today - timedelta(days=DAYS_BEHIND), today + timedelta(days=DAYS_AHEAD))
+
+
+def keep_partitions(url: str, now: datetime, *, retention_days: int) -> None:
+    """Create the daily partitions around `now`, then drop those that are too old.
+
+    Args:
+        url: Database.
+        now: Current time.
+        retention_days: Days kept besides today; 0 keeps everything.
+
+    Raises:
+        StorageError: The database is away, or lacks the tables.
+    """
+    ensure_partitions(url, now)
+    if retention_days:
+        with engine.connect(url, Role.OWNER) as connection:
+            report = retention.prune(connection, days=retention_days, today=now.date())
+        if report.partitions:
+            _log.info("dropped %d requests from before %s", report.requests, report.before.date())
 
 
 def give_up_overdue(url: str, now: datetime, *, timeout: timedelta) -> int:

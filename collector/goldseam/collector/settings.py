@@ -68,6 +68,12 @@ class CollectorSettings(BaseSettings):
         gt=0,
         description="Longest wait at stop for requests in flight and rows in the queue.",
     )
+    retention_days: int = Field(
+        default=30,
+        ge=0,
+        description="Full UTC days that are kept besides today; older ones are dropped every hour "
+        "and spans from them refused. 0 keeps everything.",
+    )
     pending_timeout_s: float = Field(
         default=900.0,
         gt=0,

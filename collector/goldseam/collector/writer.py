@@ -30,6 +30,8 @@ BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 2.0
 """A sender repeats within seconds, so the writer looks for the database as often."""
 
+DAY_IS_GONE: Final = "its day was deleted by retention, and is not stored again"
+
 _DATA_FAULTS: Final = (
     psycopg.DataError,
     psycopg.errors.CheckViolation,
@@ -149,7 +151,7 @@ class Writer:
             Owner and reason of each refused row.
         """
         try:
-            self._write(_batch(rows, known))
+            gone = self._write(_batch(rows, known))
         except _DATA_FAULTS as error:
             if len(rows) == 1:
                 _log.warning("the database refused a row for good: %s", _reason(error))
@@ -159,25 +161,30 @@ class Writer:
                 *self._write_all_but_bad(rows[:half], known),
                 *self._write_all_but_bad(rows[half:], known),
             ]
-        return []
+        return [(row.owner, DAY_IS_GONE) for row in rows if id(row.record) in gone]
 
-    def _write(self, batch: Batch) -> None:
-        """Write one transaction; a connection that died while idle costs one silent repetition."""
+    def _write(self, batch: Batch) -> frozenset[int]:
+        """Write one transaction; a connection that died while idle costs one silent repetition.
+
+        Returns:
+            `id()` of each record whose day was deleted.
+        """
         try:
-            self._write_once(batch)
+            return self._write_once(batch)
         except (psycopg.OperationalError, psycopg.InterfaceError):
             self._hang_up()
             self._connection = self._connect()
-            self._write_once(batch)
+            return self._write_once(batch)
 
-    def _write_once(self, batch: Batch) -> None:
+    def _write_once(self, batch: Batch) -> frozenset[int]:
         if self._connection is None:
             self._connection = self._connect()
         with self._metrics.write_duration.time():
-            write(self._connection, batch, self._clock())
+            result = write(self._connection, batch, self._clock())
         self._commits += 1
         self._metrics.rows.labels("ai_request_logs").inc(len(batch.requests))
         self._metrics.rows.labels("ai_error_recovery").inc(len(batch.recoveries))
+        return frozenset(map(id, result.gone))
 
     def _lose_connection(self, error: Exception, group: Sequence[Waiting]) -> None:
         self._away = _reason(error)

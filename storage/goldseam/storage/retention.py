@@ -1,8 +1,9 @@
 """Drop what is older than retention: whole days, behind the collector's back and fast.
 
 `goldseam db prune` and the collector's maintenance call `prune`, as `goldseam_owner`. Dropping a
-day's partition costs the same however many rows it has; the roll-ups stay for 13 months. Writers go
-on: a day that cannot be had within `partitions.LOCK_TIMEOUT_S` is left for the next round.
+day's partition costs the same however many rows it has; the roll-ups stay for 13 months, and what
+comes again from a dropped day is refused (`horizon`). Writers go on: a day that cannot be had
+within `partitions.LOCK_TIMEOUT_S` is left for the next round.
 """
 
 import logging
@@ -14,7 +15,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
-from goldseam.storage import partitions
+from goldseam.storage import horizon, partitions
 from goldseam.storage.rollup_tables import NAMES, SLOW, SUMS
 
 ROLLUP_DAYS: Final = 400
@@ -66,6 +67,8 @@ def prune(
         raise ValueError("Retention must keep at least 1 day; to keep everything, do not prune.")
     first = oldest_kept(days, today)
     before = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    if not dry_run and _if_free(conn, lambda: _advance(conn, before), "Every old day") is None:
+        return PruneReport(before=before, skipped=1)
     dropped: list[str] = []
     rows = dict.fromkeys(partitions.PARTITIONED, 0)
     skipped = 0
@@ -107,6 +110,11 @@ def _drop(conn: psycopg.Connection, table: str, day: date, *, dry_run: bool) -> 
         return count
 
     return _if_free(conn, drop, partitions.name(table, day))
+
+
+def _advance(conn: psycopg.Connection, before: datetime) -> int:
+    horizon.advance(conn, before)
+    return 0
 
 
 def _if_free(conn: psycopg.Connection, task: Callable[[], int], name: str) -> int | None:

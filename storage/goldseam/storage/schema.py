@@ -22,7 +22,7 @@ from goldseam.storage.models import Base
 from goldseam.storage.partitions import PARTITIONED
 from goldseam.storage.roles import ALL_TENANTS, Role, setup_statements
 from goldseam.storage.rollup_tables import ROLLUPS, SLOW
-from goldseam.storage.server_tables import AUDIT, KEYS, SERVER_TABLES
+from goldseam.storage.server_tables import AUDIT, HORIZON, KEYS, SERVER_TABLES
 
 TABLES: Final = tuple(Base.metadata.tables.values())
 """All of them: requests, recovery, analysis, the roll-ups, keys and audit."""
@@ -142,6 +142,8 @@ def _grant(table: Table) -> list[str]:
             f"GRANT SELECT, INSERT, UPDATE ON {name} TO goldseam_api",
             f"GRANT SELECT, UPDATE (last_used_at) ON {name} TO goldseam_writer",
         ]
+    if table is HORIZON:
+        return [f"GRANT SELECT ON {name} TO goldseam_writer"]
     if table is AUDIT:
         return [f"GRANT SELECT, INSERT ON {name} TO goldseam_api"]
     writer = "SELECT, INSERT, UPDATE" + (", DELETE" if table in SLOW.values() else "")

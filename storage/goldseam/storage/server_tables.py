@@ -1,4 +1,4 @@
-"""The tables that hold no telemetry: API keys and the audit of what people changed.
+"""The tables that hold no telemetry: API keys, the audit, and where the past ends.
 
 `schema` creates them; the API reads and writes them inside `engine.tenant_transaction`. A key
 belongs to one tenant, or to all with `*`; only its hash is stored.
@@ -65,4 +65,13 @@ AUDIT: Final = Table(
     comment="What people and keys changed; rows are never updated",
 )
 
-SERVER_TABLES: Final = (KEYS, AUDIT)
+HORIZON: Final = Table(
+    "goldseam_horizon",
+    Base.metadata,
+    _text("tenant_id", "Tenant whose rows were deleted; * for all"),
+    _time("before", "Rows that started before it are gone, and refused", nullable=False),
+    PrimaryKeyConstraint("tenant_id"),
+    comment="Where the past ends: what comes again from before is not stored again",
+)
+
+SERVER_TABLES: Final = (KEYS, AUDIT, HORIZON)

@@ -1,7 +1,7 @@
 """Delete old rows of one tenant, in batches, while everybody else's stay.
 
 `DELETE /logs/old-logs` calls it for a tenant's key; whole days of all tenants go by `retention`.
-The roll-ups keep the tenant's sums: they are figures, not rows.
+The roll-ups keep the tenant's sums: they are figures, not rows. What comes again is refused.
 """
 
 from datetime import UTC, datetime
@@ -10,6 +10,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from goldseam.storage import horizon
 from goldseam.storage.partitions import PARTITIONED
 from goldseam.storage.retention import PruneReport, oldest_kept
 from goldseam.storage.rollup_tables import SLOW
@@ -33,6 +34,9 @@ def prune_tenant(
     first = oldest_kept(days, now.astimezone(UTC).date())
     before = datetime(first.year, first.month, first.day, tzinfo=UTC)
     place = {"tenant": tenant, "before": before, "batch": BATCH_ROWS}
+    if not dry_run:
+        with conn.transaction():
+            horizon.advance(conn, before, tenant=tenant)
     handle = _count if dry_run else _delete
     requests, recoveries = (handle(conn, table, place) for table in PARTITIONED)
     if not dry_run:

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 
-from goldseam.storage import rollups
+from goldseam.storage import horizon, rollups
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
 from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
@@ -45,12 +45,14 @@ class WriteResult:
         requests_changed: Request rows that moved along an allowed transition.
         recoveries_new: Recovery steps that were not there before.
         patterns_new: Error patterns that the tenant had never had.
+        gone: Records from before the horizon: their days were deleted, they are not stored.
     """
 
     requests_new: int = 0
     requests_changed: int = 0
     recoveries_new: int = 0
     patterns_new: int = 0
+    gone: tuple[RequestRecord | RecoveryRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
     if not batch:
         return WriteResult()
     with conn.transaction(), conn.cursor() as cursor:
+        batch, gone = horizon.split(cursor, batch)
         _ensure_staging(cursor)
         new, changed, changes = _store_requests(cursor, merge_all(batch.requests), now)
         recoveries_new = _store_recoveries(cursor, batch.recoveries)
@@ -95,6 +98,7 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
         requests_changed=changed,
         recoveries_new=recoveries_new,
         patterns_new=patterns_new,
+        gone=gone,
     )
 
 
