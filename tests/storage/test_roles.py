@@ -39,7 +39,23 @@ def tenants_in(connection: psycopg.Connection, table: str) -> set[str]:
     return {row[0] for row in connection.execute(query)}
 
 
-@pytest.mark.parametrize("table", [*TABLES, *(f"reporting.{table}" for table in TABLES)])
+def relations_like(connection: psycopg.Connection, name: str) -> list[str]:
+    """Return the tables and views of calls that the catalogue knows by names like this."""
+    rows = connection.execute(
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind IN ('r', 'p', 'v')"
+        " AND relnamespace::regnamespace::text IN ('public', 'reporting')"
+        " AND NOT relispartition AND relname LIKE 'ai\\_%%' AND relname LIKE %s ORDER BY 1",
+        (name,),
+    )
+    return [row[0] for row in rows]
+
+
+def with_rows_of_tenants(connection: psycopg.Connection) -> list[str]:
+    """Return those that keep tenants apart."""
+    everybodys = relations_like(connection, "%\\_all")
+    return [each for each in relations_like(connection, "%") if each not in everybodys]
+
+
 @pytest.mark.parametrize(
     ("role", "tenant", "seen"),
     [
@@ -53,22 +69,80 @@ def tenants_in(connection: psycopg.Connection, table: str) -> set[str]:
     ],
 )
 def test_a_reader_sees_the_rows_of_its_tenant(
-    filled: str, table: str, role: Role, tenant: str | None, seen: set[str]
+    filled: str, role: Role, tenant: str | None, seen: set[str]
 ) -> None:
-    """Row level security shows the API its tenant, Grafana everything, in tables and views."""
+    """Row level security holds in every table and view that there is, roll-ups too."""
     with connect(filled, role) as connection:
         if tenant is not None:
             connection.execute("SELECT set_config('goldseam.tenant', %s, true)", (tenant,))
+        relations = with_rows_of_tenants(connection)
+        # The names counted for all tenants together stand under *.
+        found = {each: tenants_in(connection, each) - {"*"} for each in relations}
 
-        assert tenants_in(connection, table) == seen
+    assert len(relations) > 2 * len(TABLES)
+    assert found == dict.fromkeys(relations, seen)
 
 
 @pytest.mark.parametrize("role", [Role.WRITER, Role.OWNER])
-@pytest.mark.parametrize("table", TABLES)
-def test_writer_and_owner_see_every_row(filled: str, table: str, role: Role) -> None:
+def test_writer_and_owner_see_every_row(filled: str, role: Role) -> None:
     """The collector and the maintenance work for all tenants."""
     with connect(filled, role) as connection:
-        assert tenants_in(connection, table) == BOTH
+        assert {table: tenants_in(connection, table) for table in TABLES} == dict.fromkeys(
+            TABLES, BOTH
+        )
+
+
+@pytest.mark.parametrize(
+    ("role", "tenant", "is_seen"),
+    [
+        pytest.param(Role.API, "acme", False, id="api of acme"),
+        pytest.param(Role.API, "*", True, id="api of all tenants"),
+        pytest.param(Role.GRAFANA, None, True, id="grafana"),
+    ],
+)
+def test_sums_of_all_tenants_are_for_those_who_see_all(
+    filled: str,
+    role: Role,
+    tenant: str | None,
+    is_seen: bool,  # noqa: FBT001 - a column of the table above
+) -> None:
+    """A tenant learns nothing of the others, not even added up."""
+    with connect(filled, role) as connection:
+        connection.execute("SELECT set_config('goldseam.tenant', %s, true)", (tenant or "",))
+        tables = relations_like(connection, "%\\_all")
+        found = {table: bool(tenants_in(connection, table)) for table in tables}
+
+    assert found == dict.fromkeys(tables, is_seen)
+
+
+def test_each_role_may_do_exactly_its_task(filled: str) -> None:
+    """Operations on whole tables, by role; who adds a table says here who may touch it."""
+    with psycopg.connect(filled) as connection:
+        rows = connection.execute(
+            "SELECT t.relname, r.rolname, string_agg(left(o, 1), '' ORDER BY o)"
+            " FROM pg_class AS t, pg_roles AS r,"
+            " unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS o"
+            " WHERE t.relnamespace = 'public'::regnamespace AND t.relkind IN ('r', 'p')"
+            " AND NOT t.relispartition AND t.relname <> 'alembic_version'"
+            " AND r.rolname IN ('goldseam_writer', 'goldseam_api', 'grafana_ro')"
+            " AND has_table_privilege(r.rolname, t.oid, o) GROUP BY 1, 2"
+        ).fetchall()
+
+    allowed: dict[str, dict[str, str]] = {}
+    for table, role, operations in rows:
+        allowed.setdefault(role, {})[table] = operations
+    of_calls = set(allowed["grafana_ro"])
+    slow = {table for table in of_calls if table.startswith("ai_stats_slow")}
+    assert set(TABLES) | slow < of_calls
+    assert not any(table.startswith("goldseam_") for table in of_calls)
+    assert allowed == {
+        "grafana_ro": dict.fromkeys(of_calls, "S"),
+        "goldseam_api": dict.fromkeys(of_calls, "S")
+        | {"goldseam_keys": "ISU", "goldseam_audit": "IS"},
+        "goldseam_writer": dict.fromkeys(of_calls, "ISU")
+        | dict.fromkeys(slow, "DISU")
+        | {"goldseam_keys": "S", "goldseam_horizon": "S"},
+    }
 
 
 def test_a_tenant_lasts_as_long_as_its_transaction(filled: str) -> None:
