@@ -153,3 +153,16 @@ def test_nothing_is_judged_unless_recovery_is_on(
     except Exception:  # noqa: BLE001 - whatever the SDK raises
         assert provider.count == 1
     assert provider.count == 1
+
+
+def test_observing_tells_of_bad_answers_and_asks_nobody(
+    caller: Caller, provider: ScriptedProvider, instrument: Instrument, recorder: Recorder
+) -> None:
+    """The caller gets what came; the span tells what would have been done."""
+    instrument(recovery=mending(provider, mode="observe"))
+    provider.default = choice(content="")
+
+    assert caller.ask().choices[0].message.content == ""
+    assert provider.count == 1
+    told = [facts.get("goldseam.skip.reason") for _, facts in recorder.events()]
+    assert "observe only; would resend" in told

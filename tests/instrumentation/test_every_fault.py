@@ -36,7 +36,7 @@ OUTSIDE: Final = {
          "_endpoint.Endpoints.__init__", "_clients.Clients.__init__", "_clients.Clients.close",
          "_clients.Clients.aclose", "_pending", "_pending_send",
          "_aids.Aids.__init__", "_aids.Aids.close", "_aids.open_aids", "_aids._opened",
-         "_sdk._with_cache",
+         "_sdk._with_cache", "_routes.Routes.__init__",
          "_content._settings", "_content._redact.loaded", "_content._redact.Redaction.__init__",
          "_content._capture.Content.__init__"),
         "runs when the application switches Goldseam on or off, or beside its calls",

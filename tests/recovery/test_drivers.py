@@ -329,7 +329,7 @@ def test_broken_part_gives_the_original_error(
         case "sleep":
             monkeypatch.setattr(app.clock, "sleep", broken)
         case "reading":
-            monkeypatch.setattr("goldseam.recovery.drivers.failure_from", broken)
+            monkeypatch.setattr("goldseam.recovery.session.failure_from", broken)
 
     with (
         caplog.at_level(logging.WARNING, "goldseam.recovery"),

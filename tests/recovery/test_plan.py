@@ -165,9 +165,11 @@ ROWS = (
     *(
         Row(name=f"{code}-ends-it-at-once", failure=fail(code), health=health(TWO),
             expected=f"{code} is not mended by asking again")
-        for code in (C.REQUEST_TOO_LARGE, C.CONTENT_FILTER, C.CANCELLED,
+        for code in (C.CONTENT_FILTER, C.CANCELLED,
                      C.PERMISSION, C.INVALID_REQUEST, C.UNKNOWN)
     ),
+    Row(name="REQUEST_TOO_LARGE-needs-a-bigger-window", failure=fail(C.REQUEST_TOO_LARGE),
+        health=health(TWO), expected="no ready provider is known to have a bigger window"),
 )  # fmt: skip
 
 

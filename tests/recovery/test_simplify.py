@@ -39,6 +39,8 @@ WINDOWS = (
     ("mistral", ("Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 "
      "maximum context length"), (32768, 40000)),
     ("azure", "Input tokens exceed the configured limit of 272000 tokens.", (272000, None)),
+    ("openai-tpm", ("Request too large for gpt-4o in organization org-1 on tokens per min (TPM): "
+     "Limit 30000, Requested 31234. The input or output tokens must be reduced"), (30000, 31234)),
     ("nothing", "the prompt is longer than the context", (None, None)),
 )  # fmt: skip
 
@@ -111,6 +113,103 @@ def test_bigger_window_takes_what_is_too_long() -> None:
     assert (step.strategy, step.target) == ("fallback", BIG)
     assert isinstance(surrender, GiveUp)
     assert surrender.reason == "no ready provider is known to have a bigger window"
+
+
+TALK = {"messages": [{"role": "user", "content": "word " * 4000}]}
+TRIM = Policy(trim=True)
+
+
+def trim_step(policy: Policy = TRIM, body: dict[str, Any] | None = None, **facts: Any) -> Any:
+    """Decide about a conversation of some 5,400 tokens that does not fit."""
+    health = Health(started_s=0.0, deadline_s=20.0, window_tokens=facts.pop("window", None))
+    code = facts.pop("code", ErrorCode.CONTEXT_LENGTH)
+    request = Request(body=TALK if body is None else body, operation=facts.pop("operation", "chat"))
+    failure = Failure(target=ASKED, code=code, at_s=1.0, **facts)
+    return next_step(failure, (), policy, health, now_s=1.0, jitter=0.5, request=request)
+
+
+def test_prompt_is_trimmed_for_those_who_allow_it() -> None:
+    """To nine tenths of the limit, marked as degraded, with sizes before and after."""
+    step = trim_step(limit_tokens=4000, prompt_tokens=5000)
+
+    assert isinstance(step, Step)
+    assert (step.strategy, step.target, step.degraded) == ("simplify", ASKED, True)
+    assert step.facts["goldseam.recovery.prompt.tokens_before"] == 5000
+    assert 3000 < int(step.facts["goldseam.recovery.prompt.tokens"]) <= 3600
+    after = step.facts["goldseam.recovery.prompt.length"]
+    assert step.action == f"truncate 20000→{after} chars"
+    assert isinstance(trim_step(Policy(), limit_tokens=4000, prompt_tokens=5000), GiveUp)
+
+
+TRIMS: tuple[tuple[str, dict[str, Any], str | None], ...] = (
+    ("window-of-the-settings", {"window": 4600}, None),
+    ("minute-limit", {"code": ErrorCode.REQUEST_TOO_LARGE, "limit_tokens": 4600,
+     "prompt_tokens": 5000}, None),
+    ("estimate-says-it-fits", {"limit_tokens": 9000}, None),
+    ("no-limit", {}, "nobody says how much would fit"),
+    ("answer-takes-all", {"body": {**TALK, "max_tokens": 4000}, "limit_tokens": 4000},
+     "the answer's limit leaves no room for a prompt"),
+    ("short", {"body": {"messages": [{"role": "user", "content": "word " * 900}]},
+     "limit_tokens": 900}, "the conversation has fewer than 5000 characters"),
+    ("half-is-not-enough", {"limit_tokens": 1000, "prompt_tokens": 5000},
+     "what may not be touched does not fit either"),
+    ("no-conversation", {"operation": "embeddings", "limit_tokens": 4000},
+     "a shorter prompt does not help"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "reason"), [row[1:] for row in TRIMS], ids=[r[0] for r in TRIMS])
+def test_prompt_is_trimmed_only_where_it_helps(facts: dict[str, Any], reason: str | None) -> None:
+    """A limit must be known, and what is left must fit; otherwise the reason is told."""
+    step = trim_step(**facts)
+
+    if reason is None:
+        assert isinstance(step, Step)
+        assert step.degraded
+    else:
+        assert isinstance(step, GiveUp)
+        assert reason in {skip.reason for skip in step.skipped}
+
+
+def test_bigger_window_comes_before_trimming() -> None:
+    """Nothing is left out as long as somebody takes it all."""
+    health = Health(
+        started_s=0.0, deadline_s=20.0, ready=(Alternative(BIG, window_tokens=200_000),)
+    )
+    failure = Failure(
+        target=ASKED, code=ErrorCode.CONTEXT_LENGTH, limit_tokens=4000, prompt_tokens=5000
+    )
+    step = next_step(failure, (), TRIM, health, now_s=1.0, jitter=0.5, request=Request(body=TALK))
+
+    assert isinstance(step, Step)
+    assert (step.strategy, step.body) == ("fallback", None)
+
+
+def test_trimming_is_tried_once() -> None:
+    """If the shorter prompt is too long as well, the error comes out."""
+    failure = Failure(
+        target=ASKED, code=ErrorCode.CONTEXT_LENGTH, limit_tokens=4000, prompt_tokens=5000
+    )
+    step = trim_step(limit_tokens=4000, prompt_tokens=5000)
+    health = Health(started_s=0.0, deadline_s=20.0)
+    again = next_step(
+        failure, (Taken(step, failure),), TRIM, health, now_s=1.0, jitter=0.5,
+        request=Request(body=TALK),
+    )  # fmt: skip
+
+    assert isinstance(again, GiveUp)
+
+
+@pytest.mark.parametrize(("limit", "is_sent"), [(10_000, False), (11_000, True)])
+def test_prompt_tokens_of_a_call_are_bounded(limit: int, is_sent: bool) -> None:  # noqa: FBT001 - a table
+    """A repeat is sent only if both prompts together keep to the bound."""
+    policy = Policy(max_prompt_tokens=limit)
+    step = trim_step(policy, code=ErrorCode.SERVER_ERROR)
+
+    assert isinstance(step, Step) is is_sent
+    if not is_sent:
+        assert isinstance(step, GiveUp)
+        assert step.reason == "it would pass 10000 prompt tokens for this call"
 
 
 def test_temperature_is_lowered_after_bad_output() -> None:

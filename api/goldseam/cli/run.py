@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from goldseam.cli.defaults import HOST, OTLP_HTTP_PORT
-from goldseam.recovery.config import RecoveryConfigError, load_config
+from goldseam.recovery.checks import RecoveryConfigError
+from goldseam.recovery.config import load_config
 
 DEFAULT_ENDPOINT: Final = f"http://{HOST}:{OTLP_HTTP_PORT}"
 

@@ -131,6 +131,7 @@ class Invocation:
         "context",
         "endpoint",
         "format",
+        "learn",
         "model",
         "reading",
         "recording",
@@ -171,6 +172,7 @@ class Invocation:
         self._ended = False
         self._status = "success"
         self.chunk_gap_s: float | None = None
+        self.learn: Callable[[Body, int], None] | None = None
         self.model = name_of(body.get("model"))
         outer = get_current()
         attributes = self._attributes_at_start(call_attributes(outer))
@@ -338,13 +340,21 @@ class Invocation:
     @fenced
     def _facts_of_recorded(self) -> dict[str, AttributeValue]:
         facts: dict[str, AttributeValue] = {names.LOG_ID: self.log_id()}
-        parts = list(self.format.prompt_parts(self._body))
-        if parts:
-            prompt = canonical_text(parts)
+        prompt = self._prompt_of(self._body)
+        if prompt is not None:
             if self.telemetry.prompt_hash:
                 facts[names.PROMPT_SHA256] = sha256(prompt)
             facts[names.PROMPT_LENGTH] = len(prompt)
         return facts
+
+    def hash_of(self, body: Body) -> str | None:
+        """Return the hash of another body's prompt; None without one, or if none may be told."""
+        prompt = self._prompt_of(body) if self.telemetry.prompt_hash else None
+        return None if prompt is None else sha256(prompt)
+
+    def _prompt_of(self, body: Body) -> str | None:
+        parts = list(self.format.prompt_parts(body))
+        return canonical_text(parts) if parts else None
 
     @fenced
     def _fault_in_body(self, body: Mapping[str, Any]) -> Fault:
@@ -376,6 +386,7 @@ class Invocation:
             self.repair.first_code = fault.code
         try:
             self._describe_end(fault, answer, first_chunk_s)
+            self._teach(answer)
         finally:
             self.span.end()
             self._body = {}
@@ -401,6 +412,14 @@ class Invocation:
             attributes.update(fault.attributes())
             self.span.set_status(Status(StatusCode.ERROR, fault.message))
         self.span.set_attributes(attributes)
+
+    @fenced
+    def _teach(self, answer: Answer | None) -> None:
+        """Pass on how many tokens the prompt had, if somebody wants to know and it was sent so."""
+        if self.learn is None or answer is None or answer.input_tokens is None:
+            return
+        if self.repair.outcome is RecoveryOutcome.NOT_NEEDED:
+            self.learn(self._body, answer.input_tokens)
 
     def _is_truncated(self, input_tokens: int) -> bool:
         length = self._at_end.get(names.PROMPT_LENGTH)

@@ -103,6 +103,7 @@ class Mender:
             tenant_id=_text(shared.get(names.TENANT_ID)),
             module=_text(shared.get(names.MODULE)),
             cache_key=aids.key_of(invocation, request),
+            token_scale=vitals.token_scale(self._asked),
         )
         self._fault = None if error is None else invocation.fault_of(error)
         self._correction = self._correction_in_force()

@@ -21,17 +21,19 @@ from goldseam.instrumentation._aids import Aids
 from goldseam.instrumentation._clients import OWN_CLIENT, Clients
 from goldseam.instrumentation._current import Current
 from goldseam.instrumentation._endpoint import Endpoints
-from goldseam.instrumentation._formats import Body, Format, format_of, other_of
+from goldseam.instrumentation._formats import Body, format_of, other_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._invocation import Invocation, Telemetry
 from goldseam.instrumentation._others import is_told_by_others
 from goldseam.instrumentation._raw import follow_raw, is_raw
 from goldseam.instrumentation._recovery import Mender, NotMended
 from goldseam.instrumentation._request import SentRequest, options_of
+from goldseam.instrumentation._routes import Routes
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected, follow
 from goldseam.instrumentation._verdict import Unusable, achecked, checked
 from goldseam.recovery import RecoveryConfig, Target, Vitals, is_spared, original_timeout_s
+from goldseam.recovery.tokens import estimated_prompt_tokens
 
 if TYPE_CHECKING:
     from goldseam.recovery.cache import CachedAnswer
@@ -69,12 +71,8 @@ class ChokePoint:
         self.aids = aids or Aids()
         self._telemetry = telemetry
         self._vitals = vitals or Vitals(settings.recovery.providers)
-        self._recovery = _with_cache(settings.recovery, self.aids)
-        self._recovery_by_api = {
-            api: self._recovery.speaking(api)
-            for api in {"", *(each.api for each in self._recovery.fallback_providers)}
-        }
-        self._endpoints = Endpoints(self._recovery.providers)
+        self._routes = Routes(_with_cache(settings.recovery, self.aids))
+        self._endpoints = Endpoints(settings.recovery.providers)
 
     def request(self, wrapped: _Wrapped, client: Any, args: _Args, kwargs: _Kwargs) -> Any:
         """Stand in for `SyncAPIClient.request`."""
@@ -164,7 +162,7 @@ class ChokePoint:
             self._telemetry, format_, endpoint, body, secrets=request.private_texts
         )
         try:
-            config = self._recovery_of(format_, body)
+            config = self._recovery_of(invocation, body)
             return _Call(
                 invocation,
                 request,
@@ -177,11 +175,11 @@ class ChokePoint:
             invocation.stop_with(None)
             raise
 
-    def _recovery_of(self, format_: Format, body: Body) -> RecoveryConfig:
+    def _recovery_of(self, invocation: Invocation, body: Body) -> RecoveryConfig:
         """Return how far recovery may go with a request."""
-        if self._recovery.mode == "off" or not format_.may_repeat(body):
+        if self._routes.are_all_off or not invocation.format.may_repeat(body):
             return _NO_RECOVERY
-        return self._recovery_by_api.get(format_.api) or self._recovery_by_api[""]
+        return self._routes.of(invocation.format.api, invocation.shared_attributes)
 
     def _watches(self, client: Any) -> bool:
         """Tell whether a call is ours to watch; one that is told by others only to mend it."""
@@ -189,7 +187,7 @@ class ChokePoint:
             self.is_active
             and is_instrumentation_enabled()
             and not hasattr(client, OWN_CLIENT)
-            and (self._recovery.mode != "off" or not is_told_by_others(get_current()))
+            and (not self._routes.are_all_off or not is_told_by_others(get_current()))
         )
 
 
@@ -232,6 +230,8 @@ class _Call:
         self._is_owned = self._config.mode == "on" and self._own_repeats() is not None
         self._keeps = self._is_owned and aids.cache is not None and not request.is_stream
         self.looks_first = self._keeps and aids.answers_first
+        if self._is_owned and self._config.policy.counts_tokens:
+            invocation.learn = self._learn
 
     def current(self) -> Current:
         """Make the request span current while the SDK is at work."""
@@ -284,6 +284,8 @@ class _Call:
             Unusable: It is none, and recovery may bring a better one.
         """
         if not self._is_owned:
+            if self._config.mode == "observe":
+                self._observe(response)
             return response
         answer: _T = checked(response, self._invocation.format, is_stream=self._request.is_stream)
         return answer
@@ -291,11 +293,23 @@ class _Call:
     async def achecked(self, response: _T) -> _T:
         """Return the answer of the original attempt, if it is one: `checked` for tasks."""
         if not self._is_owned:
+            if self._config.mode == "observe":
+                self._observe(response)
             return response
         answer: _T = await achecked(
             response, self._invocation.format, is_stream=self._request.is_stream
         )
         return answer
+
+    @fenced
+    def _observe(self, response: Any) -> None:
+        """Record what recovery would do about a whole answer that is none; streams run freely."""
+        if self._request.is_stream:
+            return
+        try:
+            checked(response, self._invocation.format, is_stream=False)
+        except Unusable as verdict:
+            self.mender(verdict)
 
     def unusable(self, verdict: Unusable) -> Any:
         """End with an answer that is none; the caller gets what the SDK gave."""
@@ -329,6 +343,10 @@ class _Call:
             vitals=self._vitals,
             aids=self._aids,
         )
+
+    def _learn(self, body: Body, input_tokens: int) -> None:
+        estimated = estimated_prompt_tokens(body)
+        self._vitals.learn_tokens(self._asked, estimated=estimated, counted=input_tokens)
 
     @fenced
     def _note_health(self) -> None:

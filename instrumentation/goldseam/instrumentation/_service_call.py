@@ -25,11 +25,13 @@ from goldseam.instrumentation._sdk import ChokePoint
 from goldseam.instrumentation._sdks import OPENAI
 from goldseam.instrumentation._settings import Settings, SettingsError
 from goldseam.recovery import Provider, RecoveryConfig, Vitals, load_config
-from goldseam.recovery.config import Mode, preset_config
+from goldseam.recovery.config import preset_config
 from goldseam.recovery.providers import Preset
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from goldseam.recovery.rules import Mode
 
 DEFAULT_ENVIRONMENT: Final[Preset] = "development"
 """Where nothing else is said, a model on one's own machine is asked first: it costs nothing."""

@@ -5,7 +5,6 @@ is logged and leaves recovery off, because zero-code start-up must not take the 
 instrumentations down with it.
 """
 
-import dataclasses
 import logging
 import os
 from collections.abc import Mapping
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from opentelemetry.util.re import parse_env_headers
 
-from goldseam.recovery.config import Mode, RecoveryConfig, RecoveryConfigError, load_config
+from goldseam.recovery.checks import RecoveryConfigError
+from goldseam.recovery.config import RecoveryConfig, load_config
+from goldseam.recovery.rules import Mode
 
 if TYPE_CHECKING:
     from goldseam.instrumentation._content._redact import Redact
@@ -104,7 +105,7 @@ def _recovery(given: str | RecoveryConfig | None, environ: Mapping[str, str]) ->
             f"recovery={given!r} is no recovery mode; use one of {', '.join(_MODES)}, "
             "or a goldseam.recovery.RecoveryConfig"
         )
-    return dataclasses.replace(config, mode=mode)
+    return config.in_mode(mode)
 
 
 def _content(

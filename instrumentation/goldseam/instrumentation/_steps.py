@@ -109,6 +109,10 @@ class StepSpan:
         }
         if step.target.model is not None:
             attributes[names.RECOVERY_MODEL] = step.target.model
+        if step.body is not None and step.degraded:
+            digest = mender.invocation.hash_of(step.body)
+            if digest is not None:
+                attributes[names.RECOVERY_PROMPT_SHA256] = digest
         return attributes
 
     def _measure(self) -> None:

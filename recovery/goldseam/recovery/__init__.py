@@ -4,18 +4,15 @@
 Importing this opens no file, thread or connection.
 """
 
-from goldseam.recovery.config import RecoveryConfig, RecoveryConfigError, load_config, preset_config
-from goldseam.recovery.drivers import (
-    NothingAskedError,
-    arecover,
-    first_step,
-    is_spared,
-    original_timeout_s,
-    recover,
-)
+from goldseam.recovery.checks import RecoveryConfigError
+from goldseam.recovery.config import RecoveryConfig, load_config, preset_config
+from goldseam.recovery.drivers import arecover, recover
 from goldseam.recovery.hooks import NullWatch, StepWatch, Watch
+from goldseam.recovery.outlook import first_step, is_spared, original_timeout_s
 from goldseam.recovery.plan import next_step
 from goldseam.recovery.providers import Preset, Provider, preset_providers
+from goldseam.recovery.rules import Rule
+from goldseam.recovery.session import NothingAskedError
 from goldseam.recovery.simplify import STRATEGIES, SimplifyStrategy
 from goldseam.recovery.situation import Situation
 from goldseam.recovery.strategies import (
@@ -57,6 +54,7 @@ __all__ = [
     "RecoveryConfigError",
     "Request",
     "RetryStrategy",
+    "Rule",
     "SimplifyStrategy",
     "Situation",
     "Skip",

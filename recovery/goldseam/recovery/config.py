@@ -9,6 +9,10 @@ mode = "on"
 fallback = ["ollama"]
 deadline_s = 20
 
+[[recovery.rules]]
+tenant = "acme"
+same_model_only = true
+
 [providers.ollama]
 models = { "gpt-4o" = "llama3.1", "*" = "llama3.2" }
 
@@ -22,29 +26,34 @@ url = "https://goldseam.example/api/v1/ai/recovery/playbook"
 An option that nobody knows is an error that names the nearest one that is known.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
-from goldseam.recovery.extras import Backend, CacheConfig, PlaybookConfig
-from goldseam.recovery.providers import PRESETS, Api, Preset, Provider, preset_providers
+from goldseam.recovery.checks import (
+    CACHE_CHECKS,
+    PLAYBOOK_CHECKS,
+    POLICY_CHECKS,
+    PROVIDER_CHECKS,
+    RecoveryConfigError,
+    as_mode,
+    as_table,
+    as_text,
+    as_url,
+    nearest,
+    reject_unknown,
+)
+from goldseam.recovery.extras import CacheConfig, PlaybookConfig
+from goldseam.recovery.providers import PRESETS, Preset, Provider, preset_providers
+from goldseam.recovery.rules import MODES, Mode, Rule
 from goldseam.recovery.simplify import STRATEGIES
 from goldseam.recovery.strategies import ErrorRecoveryStrategy
 from goldseam.recovery.values import Policy
 
-Mode = Literal["off", "observe", "on"]
-
-_MODES: Final[tuple[str, ...]] = get_args(Mode)
-_APIS: Final[tuple[Api, ...]] = get_args(Api)
-_BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 _PRESET_NAMES: Final[tuple[Preset, ...]] = get_args(Preset)
 _POLICY: Final = tuple(option.name for option in fields(Policy))
 _PROVIDER: Final = tuple(option.name for option in fields(Provider) if option.name != "name")
-
-
-class RecoveryConfigError(ValueError):
-    """Recovery's settings are wrong; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +64,7 @@ class RecoveryConfig:
         mode: `off` does nothing; `observe` records what would be done; `on` does it.
         policy: How far recovery goes.
         providers: The providers that calls may go to, by name.
+        rules: What differs for tenants and modules; of several that apply, the later stands above.
         strategies: Who may propose a step, in the order in which they are asked.
         cache: Whether and how answers are kept; None keeps none.
         playbook: Where corrections come from; None takes none.
@@ -63,6 +73,7 @@ class RecoveryConfig:
     mode: Mode = "off"
     policy: Policy = field(default_factory=Policy)
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
     strategies: tuple[ErrorRecoveryStrategy, ...] = STRATEGIES
     cache: CacheConfig | None = None
     playbook: PlaybookConfig | None = None
@@ -73,6 +84,28 @@ class RecoveryConfig:
         return tuple(
             self.providers[name] for name in self.policy.fallback if name in self.providers
         )
+
+    @property
+    def is_ever_on(self) -> bool:
+        """Whether there are calls that are mended or observed."""
+        return self.mode != "off" or any(rule.mode not in (None, "off") for rule in self.rules)
+
+    def of(self, tenant: str | None, module: str | None) -> "RecoveryConfig":
+        """Return what applies to the calls of a module for a tenant."""
+        policy, mode = self.policy, self.mode
+        for rule in self.rules:
+            if rule.applies_to(tenant, module):
+                policy = replace(policy, **rule.policy)
+                mode = rule.mode or mode
+        return replace(self, policy=policy, mode=mode, rules=())
+
+    def in_mode(self, mode: Mode) -> "RecoveryConfig":
+        """Return the same settings in another mode; no rule goes further than it."""
+        rules = (
+            replace(rule, mode=rule.mode and min(rule.mode, mode, key=MODES.index))
+            for rule in self.rules
+        )
+        return replace(self, mode=mode, rules=tuple(rules))
 
     def speaking(self, api: str) -> "RecoveryConfig":
         """Return the same settings with only those providers in the fallback that speak `api`."""
@@ -99,7 +132,7 @@ def load_config(environ: Mapping[str, str]) -> RecoveryConfig:
     config = parse_config(_read(path), source=path) if path else RecoveryConfig()
     config = replace(config, playbook=_playbook_of(environ, config.playbook))
     mode = environ.get("GOLDSEAM_RECOVERY", "").strip().lower()
-    return replace(config, mode=_mode(mode, "GOLDSEAM_RECOVERY")) if mode else config
+    return config.in_mode(as_mode(mode, "GOLDSEAM_RECOVERY")) if mode else config
 
 
 def parse_config(document: Mapping[str, Any], *, source: str = "config") -> RecoveryConfig:
@@ -108,10 +141,10 @@ def parse_config(document: Mapping[str, Any], *, source: str = "config") -> Reco
     Raises:
         RecoveryConfigError: As for `load_config`; the message names `source`.
     """
-    recovery = _table(document.get("recovery", {}), f"{source}: [recovery]")
+    recovery = as_table(document.get("recovery", {}), f"{source}: [recovery]")
     base = _base(recovery, f"{source}: [recovery] preset")
     policy, mode = _policy(recovery, f"{source}: [recovery]", base.policy)
-    tables = _table(document.get("providers", {}), f"{source}: [providers]")
+    tables = as_table(document.get("providers", {}), f"{source}: [providers]")
     providers = {
         **base.providers,
         **{
@@ -119,20 +152,18 @@ def parse_config(document: Mapping[str, Any], *, source: str = "config") -> Reco
             for name, table in tables.items()
         },
     }
-    for name in policy.fallback:
-        if name not in providers:
-            raise RecoveryConfigError(
-                f"{source}: [recovery] fallback names {name!r}, which is no provider here"
-                f"{_nearest(name, tuple(providers))}. Add a table [providers.{name}]."
-            )
-    cache = _options(document, "cache", _CACHE_CHECKS, source)
-    playbook = _options(document, "playbook", _PLAYBOOK_CHECKS, source)
+    rules = _rules(recovery.get("rules", []), f"{source}: [[recovery.rules]]")
+    for fallback in (policy.fallback, *(rule.policy.get("fallback", ()) for rule in rules)):
+        _check_fallback(fallback, providers, source)
+    cache = _options(document, "cache", CACHE_CHECKS, source)
+    playbook = _options(document, "playbook", PLAYBOOK_CHECKS, source)
     if playbook is not None and "url" not in playbook:
         raise RecoveryConfigError(f"{source}: [playbook] needs url.")
     return RecoveryConfig(
         mode=mode,
         policy=policy,
         providers=providers,
+        rules=rules,
         cache=None if cache is None else CacheConfig(**cache),
         playbook=None if playbook is None else PlaybookConfig(**playbook),
     )
@@ -143,7 +174,7 @@ def _playbook_of(environ: Mapping[str, str], given: PlaybookConfig | None) -> Pl
     url = environ.get("GOLDSEAM_PLAYBOOK_URL", "").strip()
     file = environ.get("GOLDSEAM_PLAYBOOK_FILE", "").strip()
     if url:
-        checked = _url(url, "GOLDSEAM_PLAYBOOK_URL")
+        checked = as_url(url, "GOLDSEAM_PLAYBOOK_URL")
         given = replace(given, url=checked) if given else PlaybookConfig(url=checked)
     return replace(given, file=file) if given and file else given
 
@@ -158,8 +189,8 @@ def _options(
     if name not in document:
         return None
     where = f"{source}: [{name}]"
-    table = _table(document[name], where)
-    _reject_unknown(table, tuple(checks), where)
+    table = as_table(document[name], where)
+    reject_unknown(table, tuple(checks), where)
     return {option: checks[option](given, f"{where} {option}") for option, given in table.items()}
 
 
@@ -189,21 +220,54 @@ def _base(table: Mapping[str, Any], where: str) -> RecoveryConfig:
 
 
 def _policy(table: Mapping[str, Any], where: str, base: Policy) -> tuple[Policy, Mode]:
-    _reject_unknown(table, ("mode", "preset", *_POLICY), where)
-    options: dict[str, Any] = {
-        name: _POLICY_CHECKS[name](value, f"{where} {name}")
+    reject_unknown(table, ("mode", "preset", "rules", *_POLICY), where)
+    policy = replace(base, **_policy_options(table, where))
+    return policy, as_mode(table.get("mode", "off"), f"{where} mode")
+
+
+def _policy_options(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    return {
+        name: POLICY_CHECKS[name](value, f"{where} {name}")
         for name, value in table.items()
         if name in _POLICY
     }
-    return replace(base, **options), _mode(table.get("mode", "off"), f"{where} mode")
+
+
+def _rules(given: object, where: str) -> tuple[Rule, ...]:
+    if not isinstance(given, list):
+        raise RecoveryConfigError(f"{where} must be tables, each headed [[recovery.rules]].")
+    return tuple(_rule(table, f"{where} {number}") for number, table in enumerate(given, 1))
+
+
+def _rule(given: object, where: str) -> Rule:
+    table = as_table(given, where)
+    reject_unknown(table, ("tenant", "module", "mode", *_POLICY), where)
+    if "tenant" not in table and "module" not in table:
+        raise RecoveryConfigError(
+            f"{where} needs tenant or module; what applies to all stands in [recovery]."
+        )
+    caller = {n: as_text(table[n], f"{where} {n}") for n in ("tenant", "module") if n in table}
+    mode = as_mode(table["mode"], f"{where} mode") if "mode" in table else None
+    return Rule(**caller, mode=mode, policy=_policy_options(table, where))
+
+
+def _check_fallback(
+    fallback: Iterable[str], providers: Mapping[str, Provider], source: str
+) -> None:
+    for name in fallback:
+        if name not in providers:
+            raise RecoveryConfigError(
+                f"{source}: [recovery] fallback names {name!r}, which is no provider here"
+                f"{nearest(name, tuple(providers))}. Add a table [providers.{name}]."
+            )
 
 
 def _provider(name: str, value: object, source: str, preset: Provider | None) -> Provider:
     where = f"{source}: [providers.{name}]"
-    table = _table(value, where)
-    _reject_unknown(table, _PROVIDER, where)
+    table = as_table(value, where)
+    reject_unknown(table, _PROVIDER, where)
     options: dict[str, Any] = {
-        option: _PROVIDER_CHECKS[option](given, f"{where} {option}")
+        option: PROVIDER_CHECKS[option](given, f"{where} {option}")
         for option, given in table.items()
     }
     if preset is not None:
@@ -211,150 +275,3 @@ def _provider(name: str, value: object, source: str, preset: Provider | None) ->
     if "base_url" not in options:
         raise RecoveryConfigError(f'{where} needs base_url, for example "https://host/v1".')
     return Provider(name=name, **options)
-
-
-def _reject_unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for name in table:
-        if name not in known:
-            raise RecoveryConfigError(
-                f"{where} has no option {name!r}{_nearest(name, known)}. "
-                f"Known options: {', '.join(sorted(known))}."
-            )
-
-
-def _nearest(name: str, known: tuple[str, ...]) -> str:
-    import difflib  # noqa: PLC0415 - for a mistake only: keeps the import light
-
-    found = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
-
-
-def _mode(value: object, where: str) -> Mode:
-    for mode in get_args(Mode):
-        if value == mode:
-            known: Mode = mode
-            return known
-    raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_MODES)}.")
-
-
-def _table(value: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise RecoveryConfigError(f"{where} must be a table, not {value!r}.")
-    return value
-
-
-def _seconds(value: object, where: str) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value < float("inf")
-    ):
-        raise RecoveryConfigError(f"{where} is {value!r}; it must be seconds above 0.")
-    return float(value)
-
-
-def _wait(value: object, where: str) -> float:
-    return 0.0 if value == 0 and not isinstance(value, bool) else _seconds(value, where)
-
-
-def _waits(value: object, where: str) -> tuple[float, ...]:
-    if not isinstance(value, list) or not value:
-        raise RecoveryConfigError(f"{where} is {value!r}; it must be a list such as [0.5, 1, 2].")
-    return tuple(_wait(item, where) for item in value)
-
-
-def _share(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise RecoveryConfigError(f"{where} is {value!r}; it must be from 0 to below 1.")
-    return float(value)
-
-
-def _count(value: object, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise RecoveryConfigError(f"{where} is {value!r}; it must be a whole number from 1.")
-    return value
-
-
-def _switch(value: object, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise RecoveryConfigError(f"{where} is {value!r}; it must be true or false.")
-    return value
-
-
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise RecoveryConfigError(f"{where} is {value!r}; it must be a text that is not empty.")
-    return value
-
-
-def _url(value: object, where: str) -> str:
-    url = _text(value, where)
-    if not url.startswith(("http://", "https://")):
-        raise RecoveryConfigError(f"{where} is {url!r}; it must start with http:// or https://.")
-    return url
-
-
-def _api(value: object, where: str) -> Api:
-    for api in _APIS:
-        if value == api:
-            return api
-    raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_APIS)}.")
-
-
-def _backend(value: object, where: str) -> Backend:
-    for backend in _BACKENDS:
-        if value == backend:
-            return backend
-    raise RecoveryConfigError(f"{where} is {value!r}; it must be one of {', '.join(_BACKENDS)}.")
-
-
-def _names(value: object, where: str) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise RecoveryConfigError(f'{where} is {value!r}; it must be a list such as ["ollama"].')
-    return tuple(_text(item, where) for item in value)
-
-
-def _models(value: object, where: str) -> dict[str, str]:
-    return {asked: _text(here, where) for asked, here in _table(value, where).items()}
-
-
-def _windows(value: object, where: str) -> dict[str, int]:
-    return {model: _count(tokens, where) for model, tokens in _table(value, where).items()}
-
-
-_POLICY_CHECKS: Final = {
-    "max_attempts": _count,
-    "max_attempts_per_provider": _count,
-    "backoff_caps_s": _waits,
-    "deadline_s": _seconds,
-    "reserve_share": _share,
-    "reserve_max_s": _wait,
-    "fallback": _names,
-    "prefer_same_model": _switch,
-    "same_model_only": _switch,
-}
-_PROVIDER_CHECKS: Final = {
-    "base_url": _url,
-    "api_key_env": _text,
-    "models": _models,
-    "timeout_s": _seconds,
-    "unloads_after_s": _seconds,
-    "windows": _windows,
-    "limit_window_s": _seconds,
-    "api": _api,
-}
-_CACHE_CHECKS: Final = {
-    "backend": _backend,
-    "ttl_s": _wait,
-    "stale_if_error_s": _wait,
-    "answer_first": _switch,
-    "max_bytes": _count,
-    "max_entry_bytes": _count,
-    "url_env": _text,
-}
-_PLAYBOOK_CHECKS: Final = {
-    "url": _url,
-    "api_key_env": _text,
-    "file": _text,
-    "interval_s": _seconds,
-}

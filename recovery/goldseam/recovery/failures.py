@@ -26,7 +26,7 @@ _HINT: Final = re.compile(
 )
 _WORDS_S: Final = {"milli": 0.001, "secon": 1.0, "minut": 60.0, "hours": 3_600.0, "hour": 3_600.0}
 _LIMITS: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
         r"maximum context length (?:is|of) (\d+)",
         r"context length is only (\d+)",
@@ -34,13 +34,14 @@ _LIMITS: Final = tuple(
         r"prompt is too long: \d+ tokens > (\d+)",
         r"model with (\d+) maximum context length",
         r"configured limit of (\d+) tokens",
+        r"request too large\b.{0,400}?\blimit:? (\d+)",
     )
 )
 """Where providers write the size of the window: OpenAI and vLLM, newer vLLM, Anthropic (two),
-Mistral, Azure."""
+Mistral, Azure; and, where a single request is bigger than a minute's limit, OpenAI and Groq."""
 
 _PROMPTS: Final = tuple(
-    re.compile(pattern, re.IGNORECASE)
+    re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
         r"\((\d+) in (?:the|your) (?:messages|prompt)",
         r"messages resulted in (\d+) tokens",
@@ -48,9 +49,12 @@ _PROMPTS: Final = tuple(
         r"exceed context limit: (\d+) \+ \d+ >",
         r"prompt is too long: (\d+) tokens",
         r"prompt contains (\d+) tokens",
+        r"request too large\b.{0,400}?\brequested:? (\d+)",
     )
 )
-"""Where they write how much of it the prompt takes."""
+"""Where they write how much of it the prompt takes; the last counts the answer's limit too."""
+
+_TOO_LONG: Final = frozenset({ErrorCode.CONTEXT_LENGTH, ErrorCode.REQUEST_TOO_LARGE})
 
 _MAX_TEXT: Final = 4_000
 
@@ -75,7 +79,7 @@ def failure_from(error: Exception, target: Target, *, at_s: float, now: datetime
     if verdict.code in _WAITS:
         wait_s = retry_after_s(headers_of(error), evidence.message or "", now=now)
     limit_tokens, prompt_tokens = None, None
-    if verdict.code is ErrorCode.CONTEXT_LENGTH:
+    if verdict.code in _TOO_LONG:
         limit_tokens, prompt_tokens = window_of(evidence.message or "")
     return Failure(
         target=target,

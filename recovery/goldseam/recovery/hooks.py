@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from goldseam.recovery.situation import Situation
 from goldseam.recovery.strategies import ErrorRecoveryStrategy
-from goldseam.recovery.values import Failure, Skip, Step, Target
+from goldseam.recovery.values import Failure, Policy, Skip, Step, Target
 
 _log: Final = logging.getLogger("goldseam.recovery")
 _logged: Final[set[str]] = set()
@@ -116,6 +116,14 @@ class FencedStrategy(ErrorRecoveryStrategy):
         self.name = strategy.name  # type: ignore[misc] # stands in for that strategy
         self.mends = strategy.mends  # type: ignore[misc]
         self.asks_provider = strategy.asks_provider  # type: ignore[misc]
+
+    def applies(self, policy: Policy) -> bool:
+        """Pass it on."""
+        try:
+            return self._strategy.applies(policy)
+        except Exception as fault:  # noqa: BLE001 - the fence
+            log_fault(f"strategy {self.name}", fault)
+            return False
 
     def propose(self, situation: Situation) -> Step | Skip:
         """Pass it on."""

@@ -81,7 +81,7 @@ def next_step(
         jitter=jitter,
         request=request,
     )
-    able = [strategy for strategy in strategies if failure.code in strategy.mends]
+    able = [each for each in strategies if failure.code in each.mends and each.applies(policy)]
     if reason := _no_hope(situation, able):
         return GiveUp(reason)
     exhausted = _exhausted(situation)
@@ -163,4 +163,9 @@ def _kept(proposal: Step | Skip, situation: Situation) -> Step | Skip:
         return proposal
     if proposal.delay_s + MIN_ATTEMPT_S > situation.remaining_s:
         return Skip(proposal.strategy, "it would pass the deadline")
+    limit = situation.policy.max_prompt_tokens
+    if limit is not None:
+        sent = situation.prompt_tokens_sent + situation.prompt_tokens(proposal.body)
+        if sent > limit:
+            return Skip(proposal.strategy, f"it would pass {limit} prompt tokens for this call")
     return proposal

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from goldseam.errors import ErrorCode
+from goldseam.recovery.tokens import estimated_prompt_tokens
 from goldseam.recovery.values import (
     Alternative,
     Body,
@@ -39,8 +40,8 @@ ONCE_MORE: Final = frozenset({ErrorCode.RESPONSE_INVALID})
 ELSEWHERE: Final = frozenset({ErrorCode.QUOTA_EXCEEDED, ErrorCode.AUTH, ErrorCode.NOT_FOUND})
 """Trying again there is hopeless; another provider may answer."""
 
-BIGGER: Final = frozenset({ErrorCode.CONTEXT_LENGTH})
-"""Only a model with a bigger window takes the same request."""
+BIGGER: Final = frozenset({ErrorCode.CONTEXT_LENGTH, ErrorCode.REQUEST_TOO_LARGE})
+"""Only where more fits into one request is the same one taken."""
 
 _PER_MODEL: Final = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED, ErrorCode.NOT_FOUND})
 """Another model on the same host may be spared: limits, capacity and absence are per model."""
@@ -90,6 +91,25 @@ class Situation:
     def attempts_left(self) -> int:
         """How many more requests the policy allows."""
         return self.policy.max_attempts - sum(failure.was_sent for failure in self.failures)
+
+    @property
+    def prompt_tokens_sent(self) -> float:
+        """About how many prompt tokens all requests so far took."""
+        bodies = [taken.step.body for taken in self.history if taken.step.asks_provider]
+        original = [None] * self.failure.was_sent
+        return sum(map(self.prompt_tokens, [*original, *bodies]))
+
+    def prompt_tokens(self, body: Body | None = None) -> float:
+        """Return about how many tokens a prompt takes; None means the application's."""
+        estimated = estimated_prompt_tokens(self.request.body if body is None else body)
+        return estimated * self.request.token_scale
+
+    def window_of(self, target: Target) -> int | None:
+        """Return the size of a target's window, None where the settings do not say it."""
+        if target == self.asked:
+            return self.health.window_tokens
+        sizes = (ready.window_tokens for ready in self.health.ready if ready.target == target)
+        return next(sizes, None)
 
     def last_sent(self, target: Target) -> Step | None:
         """Return the step that last sent a request to `target`, None where none did."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from goldseam.errors import ErrorCode
 from goldseam.recovery.situation import BIGGER, ELSEWHERE, ONCE_MORE, RETRYABLE, Situation
-from goldseam.recovery.values import MIN_ATTEMPT_S, Failure, Skip, Step, Target
+from goldseam.recovery.values import MIN_ATTEMPT_S, Failure, Policy, Skip, Step, Target
 
 _BLIP: Final = frozenset({ErrorCode.SERVER_ERROR, ErrorCode.CONNECTION})
 
@@ -17,7 +17,7 @@ class ErrorRecoveryStrategy(ABC):
     """One way to mend a failed call; subclass it for a way of your own.
 
     Attributes:
-        name: One lower-case word, unique among the strategies.
+        name: One lower-case word: what is done, in telemetry.
         mends: The kinds of failure against which it is asked.
         asks_provider: Whether its steps send a request. Those of others (`Step.source`) are also
             taken when attempts, budget or time are used up, each strategy once per call.
@@ -26,6 +26,10 @@ class ErrorRecoveryStrategy(ABC):
     name: ClassVar[str]
     mends: ClassVar[frozenset[ErrorCode]]
     asks_provider: ClassVar[bool] = True
+
+    def applies(self, policy: Policy) -> bool:  # noqa: ARG002 - for those who override it
+        """Tell whether the policy lets this strategy be asked at all: yes, unless overridden."""
+        return True
 
     @abstractmethod
     def propose(self, situation: Situation) -> Step | Skip:

@@ -44,6 +44,7 @@ class Request:
         tenant_id: For whom, where the application says so.
         module: Which part of the application asks, where it says so.
         cache_key: The key that its answer is kept under; None where answers are not kept.
+        token_scale: By how much an estimate of its tokens must be multiplied, as learnt so far.
     """
 
     body: Body = field(default_factory=dict, repr=False)
@@ -52,6 +53,7 @@ class Request:
     tenant_id: str | None = None
     module: str | None = None
     cache_key: str | None = None
+    token_scale: float = 1.0
 
 
 class Source(Protocol):
@@ -116,6 +118,11 @@ class Policy:
         prefer_same_model: A single server error or lost connection is repeated at the same
             provider first where every fallback would answer with another model.
         same_model_only: Nobody else's model may answer: only a provider of the same model.
+        trim: A prompt that is too long may be shortened, where nothing else helps.
+        trim_over_chars: Shorter conversations than this are never shortened.
+        trim_floor_chars: Fewer characters than this are never left of a conversation.
+        max_prompt_tokens: Upper bound of the prompt tokens of all requests of a call, estimated;
+            the original one is always sent. None sets no bound.
     """
 
     max_attempts: int = 5
@@ -127,6 +134,15 @@ class Policy:
     fallback: tuple[str, ...] = ()
     prefer_same_model: bool = False
     same_model_only: bool = False
+    trim: bool = False
+    trim_over_chars: int = 5000
+    trim_floor_chars: int = 3000
+    max_prompt_tokens: int | None = None
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it matters how many tokens prompts have."""
+        return self.trim or self.max_prompt_tokens is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +168,7 @@ class Health:
         started_s: When the original attempt started.
         deadline_s: When everything must be over, on the same clock; None without a limit.
         timeout_s: The caller's time-out for one attempt; None without one.
+        window_tokens: Size of the asked model's window, where the settings say it.
         ready: Providers that could answer in place of the asked one, in order of preference.
         open: Targets with an open breaker, the asked one among them.
         budgets: Extra attempts left, by provider; absent means any number.
@@ -160,6 +177,7 @@ class Health:
     started_s: float
     deadline_s: float | None
     timeout_s: float | None = None
+    window_tokens: int | None = None
     ready: tuple[Alternative, ...] = ()
     open: frozenset[Target] = frozenset()
     budgets: Mapping[str, float] = field(default_factory=dict)

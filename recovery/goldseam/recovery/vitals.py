@@ -1,5 +1,7 @@
 """What recovery remembers from call to call: a breaker per target, a retry budget per provider.
 
+Also how many tokens prompts have, per target, beside the estimate.
+
 The instrumentation keeps one `Vitals` and tells it of answers; the drivers tell it of everything
 else and ask it before every decision. Safe for threads, in memory only, and quick: an answer, which
 every call has, costs one lock and a few additions.
@@ -12,6 +14,7 @@ from typing import Final
 from goldseam.recovery.breaker import Breaker
 from goldseam.recovery.budget import Budget
 from goldseam.recovery.providers import Provider
+from goldseam.recovery.tokens import TokenScales
 from goldseam.recovery.values import Failure, Target
 
 MAX_TARGETS: Final = 1000
@@ -31,6 +34,7 @@ class Vitals:
         self._lock = Lock()
         self._breakers: dict[Target, Breaker] = {}
         self._budgets: dict[str, Budget] = {}
+        self._scales = TokenScales()
 
     def answered(self, target: Target, now_s: float, *, is_first: bool) -> None:
         """Take note of an answer.
@@ -53,6 +57,17 @@ class Vitals:
             )
             if is_first:
                 self._budget(failure.target.provider, failure.at_s).earn()
+
+    def learn_tokens(self, target: Target, *, estimated: float, counted: int) -> None:
+        """Take note of how many tokens a prompt had that was estimated."""
+        with self._lock:
+            if len(self._scales) >= MAX_TARGETS:
+                self._scales.clear()
+            self._scales.learn(target, estimated=estimated, counted=counted)
+
+    def token_scale(self, target: Target) -> float:
+        """Return by how much an estimate for `target` must be multiplied."""
+        return self._scales.of(target)
 
     def admits(self, target: Target, now_s: float) -> bool:
         """Tell whether a request may go there first; half open, it is the one that finds out."""

@@ -140,6 +140,18 @@ RECOVERY_DEGRADED: Final = "goldseam.recovery.degraded"
 RECOVERY_PROMPT_LENGTH: Final = "goldseam.recovery.prompt.length"
 """int, step `simplify`: code points after trimming."""
 
+RECOVERY_PROMPT_TOKENS: Final = "goldseam.recovery.prompt.tokens"
+"""int, step `simplify`: tokens after trimming, estimated."""
+
+RECOVERY_PROMPT_TOKENS_BEFORE: Final = "goldseam.recovery.prompt.tokens_before"
+"""int, step `simplify`: tokens before it, as the provider counted them, else estimated."""
+
+RECOVERY_PROMPT_CUT_SHARE: Final = "goldseam.recovery.prompt.cut_share"
+"""double, step `simplify`: the share of the conversation's characters that was left out, 0 to 1."""
+
+RECOVERY_PROMPT_SHA256: Final = "goldseam.recovery.prompt.sha256"
+"""string, step `simplify`: of the prompt after trimming; the request's own says that before it."""
+
 CACHE_HIT: Final = "goldseam.cache.hit"
 """bool, request, step."""
 
