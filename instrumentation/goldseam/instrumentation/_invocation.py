@@ -8,7 +8,7 @@ it ends, and content is looked at only if the span is recorded.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, get_current
@@ -27,6 +27,7 @@ from goldseam.instrumentation._context import (
 from goldseam.instrumentation._endpoint import Endpoint
 from goldseam.instrumentation._fault import Fault
 from goldseam.instrumentation._formats import Answer, Body, Format, name_of
+from goldseam.instrumentation._formats._base import with_usage_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._instruments import Instruments
 from goldseam.instrumentation._pending import Pending
@@ -90,6 +91,7 @@ class Repair:
     provider: str | None = None
     model: str | None = None
     degraded: bool = False
+    spent: dict[int, Answer] = field(default_factory=dict)
     cache_hit: bool | None = None
     correction_id: str | None = None
 
@@ -375,6 +377,8 @@ class Invocation:
         if self._ended:
             return
         self._ended = True
+        if self.repair.spent:
+            answer = with_usage_of(answer, self.repair.spent.values())
         if fault is not None:
             self._status = "cancelled" if fault.code is ErrorCode.CANCELLED else "error"
         active = self.telemetry.instruments.active

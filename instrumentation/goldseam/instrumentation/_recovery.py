@@ -261,6 +261,7 @@ class Mender:
                 is_stream=self._request.is_stream,
             )
         except Unusable as verdict:
+            self.note_spent(verdict.response)
             raise verdict.cause from None
         self._note_answer(response)
         return response
@@ -275,6 +276,7 @@ class Mender:
                 is_stream=self._request.is_stream,
             )
         except Unusable as verdict:
+            self.note_spent(verdict.response)
             raise verdict.cause from None
         self._note_answer(response)
         return response
@@ -308,6 +310,16 @@ class Mender:
         return self._request.elsewhere(
             client, path=path, model=model, timeout_s=timeout_s, body=body
         )
+
+    @fenced
+    def note_spent(self, response: Any) -> None:
+        """Take note of an answer that is none: its tokens are part of what the call cost."""
+        if self._request.is_stream or isinstance(response, str | bytes):
+            return
+        answer = self.invocation.format.read(response)
+        self.invocation.repair.spent[self.attempts] = answer
+        if self._attempt is not None:
+            self._attempt.describe(answer.attributes())
 
     @fenced
     def _note_answer(self, response: Any) -> None:

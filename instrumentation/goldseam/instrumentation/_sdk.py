@@ -245,7 +245,11 @@ class _Call:
         mender = self._mender(error.cause if isinstance(error, Unusable) else error)
         if self._config.mode == "observe":
             mender.observe()
-        return mender if self._is_owned else None
+        if not self._is_owned:
+            return None
+        if isinstance(error, Unusable):
+            mender.note_spent(error.response)
+        return mender
 
     @fenced
     def detour(self) -> Mender | None:
@@ -321,6 +325,7 @@ class _Call:
     @fenced
     def _failed_with_answer(self, verdict: Unusable) -> None:
         answer = None
+        self._invocation.repair.spent.pop(1, None)  # told by the answer itself
         if not isinstance(verdict.response, str | bytes):
             answer = self._invocation.format.read(verdict.response)
         self._invocation.fail(verdict.cause, answer=answer)

@@ -173,7 +173,7 @@ class AttemptSpan:
         invocation = self._mender.invocation
         fault = invocation.fault_of(exc) if exc is not None else None
         try:
-            self._span.set_attributes(self._answer if fault is None else fault.attributes())
+            self._span.set_attributes({**self._answer, **(fault.attributes() if fault else {})})
             if fault is not None:
                 self._span.set_status(Status(StatusCode.ERROR, fault.message))
         finally:

@@ -90,6 +90,25 @@ class Answer:
         return attributes
 
 
+_USAGE: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_creation_tokens",
+    "reasoning_tokens",
+)
+
+
+def with_usage_of(answer: Answer | None, others: Iterable[Answer]) -> Answer:
+    """Return an answer whose usage is the sum of its own and that of others, where they tell."""
+    found = Answer() if answer is None else answer
+    for other in others:
+        for name in _USAGE:
+            if (count := getattr(other, name)) is not None:
+                setattr(found, name, (getattr(found, name) or 0) + count)
+    return found
+
+
 class Tally(Protocol):
     """Collects the facts of a streamed answer, chunk by chunk, keeping no chunk."""
 
