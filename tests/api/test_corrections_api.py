@@ -53,7 +53,8 @@ def pattern_path(get: Get, store: Store) -> str:
 class TestFix:
     """POST /logs/errors/{code}/fix."""
 
-    def test_says_what_has_worked_here(self, get: Get, pattern_path: str) -> None:
+    @pytest.mark.usefixtures("pattern_path")
+    def test_says_what_has_worked_here(self, get: Get) -> None:
         """Suggestions begin with measured success, and tell what did not help."""
         body = get("/logs/errors/TIMEOUT/fix", method="POST").body
         low, high = wilson(38, 40)

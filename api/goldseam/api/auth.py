@@ -93,14 +93,18 @@ class KeyRing:
         self._known: dict[bytes, tuple[float, Caller]] = {}
         self._open_until_s = -1.0
 
-    async def caller(self, presented: str | None) -> Caller:
+    async def caller(self, presented: str | None, *, is_local: bool) -> Caller:
         """Return who presents this key.
+
+        Args:
+            presented: The key's text; None where there is none.
+            is_local: Whether the request comes from this machine; nobody else is let in without.
 
         Raises:
             Unauthorized: No key where one is needed, or one that opens nothing.
         """
         if presented is None:
-            if await self._needs_none():
+            if is_local and await self._needs_none():
                 return LOOPBACK
             raise Unauthorized("Send a key: `Authorization: Bearer gs_…`, see `goldseam keys`.")
         digest = hashlib.sha256(presented.encode()).digest()

@@ -5,10 +5,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.api.auth import Caller, Forbidden
+from goldseam.api.guards import LOOPBACK_NAMES, is_loopback, without_port
 from goldseam.api.parameters import NO_NUL, TEXT_MAX
+from goldseam.api.services import services
 from goldseam.storage import engine as storage_engine
 from goldseam.storage.keys import Scope
 from goldseam.storage.roles import ALL_TENANTS
@@ -26,11 +28,20 @@ async def caller(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     """Return who calls, and take the request from their rate."""
-    state = request.app.state
+    here = services(request)
     presented = None if credentials is None else credentials.credentials
-    found: Caller = await state.key_ring.caller(presented)
-    request.state.allowance = state.limiter.take(found.actor)
+    found = await here.keys.caller(presented, is_local=_is_local(request))
+    request.state.allowance = here.limiter.take(found.actor)
     return found
+
+
+def _is_local(request: Request) -> bool:
+    """Tell whether the request comes from this machine, and not through a proxy or a page."""
+    try:
+        comes_from_here = request.client is not None and is_loopback(request.client.host)
+    except ValueError:
+        return False
+    return comes_from_here and without_port(request.headers.get("host", "")) in LOOPBACK_NAMES
 
 
 CallerOf = Annotated[Caller, Depends(caller)]
@@ -73,8 +84,7 @@ Tenant = Annotated[str, Depends(tenant)]
 
 async def connection(request: Request, tenant: Tenant) -> AsyncIterator[AsyncConnection]:
     """Yield a connection inside a transaction that sees `tenant`."""
-    engine: AsyncEngine = request.app.state.engine
-    async with storage_engine.tenant_transaction(engine, tenant) as opened:
+    async with storage_engine.tenant_transaction(services(request).engine, tenant) as opened:
         yield opened
 
 

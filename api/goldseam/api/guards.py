@@ -1,5 +1,6 @@
 """What surrounds every answer: whose name we answer to, and headers that keep browsers careful."""
 
+import ipaddress
 from collections.abc import Collection
 from http import HTTPStatus
 from typing import Final
@@ -8,6 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from goldseam.api import problems
+
+LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+"""Without keys, a page elsewhere must not reach us by pointing its own name at loopback."""
 
 SECURITY_HEADERS: Final = {
     "x-content-type-options": "nosniff",
@@ -34,7 +38,7 @@ class HostGuard:
         """Pass requests for our names on."""
         if scope["type"] == "http":
             host = Headers(scope=scope).get("host", "")
-            if _without_port(host) not in self._names:
+            if without_port(host) not in self._names:
                 refusal = problems.response(
                     HTTPStatus.MISDIRECTED_REQUEST,
                     "Without keys the API answers to loopback names only: ask for "
@@ -71,6 +75,16 @@ class AnswerHeaders:
         await self._app(scope, receive, completed)
 
 
-def _without_port(host: str) -> str:
+def without_port(host: str) -> str:
+    """Return the name in a `Host` header."""
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an IP address is this machine's own.
+
+    Raises:
+        ValueError: It is no IP address.
+    """
+    return ipaddress.ip_address(address).is_loopback

@@ -5,15 +5,19 @@ and for a database that is away or slow, so that no client meets a bare 500 or a
 """
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from goldseam.storage.errors import StorageError
 
@@ -57,13 +61,9 @@ class NotFound(Problem):
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers on `app`."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid_parameters)
-    app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(DBAPIError, _database)
-    app.add_exception_handler(StorageError, _database)
-    app.add_exception_handler(PoolTimeoutError, _database)
+    """Register the handlers on `app`, for what happens outside of our routes too."""
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _fault)
 
 
@@ -126,3 +126,26 @@ async def _fault(_: Request, __: Exception) -> JSONResponse:
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "Something went wrong on our side; the server's log says what.",
     )
+
+
+HANDLERS: Final[Mapping[Any, Any]] = MappingProxyType(
+    {
+        Problem: _problem,
+        RequestValidationError: _invalid_parameters,
+        HTTPException: _http_exception,
+        DBAPIError: _database,
+        StorageError: _database,
+        PoolTimeoutError: _database,
+    }
+)
+"""What renders which error."""
+
+
+class ProblemRoute(APIRoute):
+    """A route that renders our errors, whichever application it belongs to."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        handlers, statuses = scope.get("starlette.exception_handlers", ({}, {}))
+        scope["starlette.exception_handlers"] = (handlers | HANDLERS, statuses)
+        await super().handle(scope, receive, send)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api import conditional, evidence
 from goldseam.api.deps import CallerOf, Connection, needs
 from goldseam.api.parameters import Id
-from goldseam.api.problems import NotFound, Problem
+from goldseam.api.problems import NotFound, Problem, ProblemRoute
 from goldseam.api.schemas.errors import (
     ErrorPattern,
     ErrorPatternDetail,
@@ -25,7 +25,7 @@ from goldseam.storage import audit, patterns, queries
 from goldseam.storage.keys import Scope
 from goldseam.storage.patterns import Pattern
 
-router = APIRouter(prefix="/errors", tags=["errors"])
+router = APIRouter(prefix="/errors", tags=["errors"], route_class=ProblemRoute)
 
 EVIDENCE_WINDOW: Final = timedelta(days=30)
 

@@ -17,12 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldseam.api.deps import Tenant, needs
 from goldseam.api.filters import FilterOf
+from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.rows import LogEntry
+from goldseam.api.services import services
 from goldseam.storage import engine as storage_engine
 from goldseam.storage import queries
 from goldseam.storage.keys import Scope
 
-router = APIRouter(prefix="/logs", tags=["logs"])
+router = APIRouter(prefix="/logs", tags=["logs"], route_class=ProblemRoute)
 
 PAGE_ROWS: Final = 1_000
 
@@ -50,7 +52,7 @@ async def export(
     limit: Annotated[int, Query(ge=1, le=_ROWS_MAX, description="Rows at most")] = _ROWS_MAX,
 ) -> StreamingResponse:
     """Stream calls, newest first; without `since` those of the last 30 days."""
-    pages = _pages(request.app.state.engine, tenant, selection, limit)
+    pages = _pages(services(request).engine, tenant, selection, limit)
     first = await anext(pages)  # a database that is away is a 503, not half a file
     write = _csv if format == "csv" else _json_lines
     name = f"goldseam-logs.{format}"

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from goldseam.api import advice
 from goldseam.api.deps import Connection, needs
 from goldseam.api.parameters import Text, WindowOf
+from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.figures import (
     FailurePrice,
     ProviderPerformance,
@@ -20,7 +21,7 @@ from goldseam.storage import queries
 from goldseam.storage.figures import Selection, sums_by
 from goldseam.storage.keys import Scope
 
-router = APIRouter(prefix="/logs", tags=["figures"])
+router = APIRouter(prefix="/logs", tags=["figures"], route_class=ProblemRoute)
 
 _TOP_IN_SUMMARY = 10
 _PATTERNS_IN_SUMMARY = 1000

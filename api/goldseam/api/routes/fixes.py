@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api import evidence, suggestions
 from goldseam.api.deps import Connection, needs
 from goldseam.api.parameters import HOURS_MAX, NO_NUL, Id, Window, window
-from goldseam.api.problems import NotFound
+from goldseam.api.problems import NotFound, ProblemRoute
 from goldseam.api.schemas.errors import Evidence
 from goldseam.api.schemas.fixes import FixSuggestions, Wasted
 from goldseam.errors import ErrorCode, classify, fingerprint, fix_for
@@ -16,7 +16,7 @@ from goldseam.errors import Evidence as ErrorEvidence
 from goldseam.storage import patterns, queries
 from goldseam.storage.keys import Scope
 
-router = APIRouter(prefix="/logs", tags=["errors"])
+router = APIRouter(prefix="/logs", tags=["errors"], route_class=ProblemRoute)
 
 _MESSAGE_MAX: Final = 8_000
 _WEEK_HOURS: Final = 168

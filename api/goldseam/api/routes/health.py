@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from goldseam.api import problems
 from goldseam.api.schemas.health import Health
+from goldseam.api.services import services
 
 router = APIRouter(tags=["health"])
 
@@ -23,7 +24,7 @@ async def healthz() -> Health:
 async def readyz(request: Request) -> Health | JSONResponse:
     """Ask the database for nothing."""
     try:
-        async with request.app.state.engine.connect() as connection:
+        async with services(request).engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
     except SQLAlchemyError:
         return problems.response(

@@ -18,7 +18,7 @@ from goldseam.api import conditional
 from goldseam.api.deps import CallerOf, Connection, needs
 from goldseam.api.filters import FilterOf
 from goldseam.api.parameters import TEXT_MAX, Id, WindowOf, moment
-from goldseam.api.problems import NotFound, Problem
+from goldseam.api.problems import NotFound, Problem, ProblemRoute
 from goldseam.api.schemas.feedback import Feedback
 from goldseam.api.schemas.rows import (
     LogDetail,
@@ -31,7 +31,7 @@ from goldseam.storage import audit, changes, queries
 from goldseam.storage.keys import Scope
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
 
-router = APIRouter(prefix="/logs", tags=["logs"])
+router = APIRouter(prefix="/logs", tags=["logs"], route_class=ProblemRoute)
 
 _PAGE_MAX: Final = 1000
 """A larger page is better served by an export."""

@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api import conditional, evidence
 from goldseam.api.deps import Connection, needs
 from goldseam.api.parameters import Text, WindowOf
+from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.errors import Evidence, Playbook, PlaybookCorrection
 from goldseam.storage import audit, patterns, queries
 from goldseam.storage.keys import Scope
 from goldseam.storage.patterns import Outcomes, Pattern
 
-router = APIRouter(prefix="/recovery", tags=["recovery"])
+router = APIRouter(prefix="/recovery", tags=["recovery"], route_class=ProblemRoute)
 
 GUARD = "guard"
 """Who switched a correction off that does not work."""

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from goldseam.api.deps import CallerOf, Tenant, needs
+from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.deletion import Deletion
+from goldseam.api.services import services
 from goldseam.storage import audit, engine, retention, tenant_rows
 from goldseam.storage.keys import Scope
 from goldseam.storage.roles import ALL_TENANTS, Role
 
-router = APIRouter(prefix="/logs", tags=["retention"])
+router = APIRouter(prefix="/logs", tags=["retention"], route_class=ProblemRoute)
 
 _DAYS_MAX: Final = 36_500
 
@@ -31,7 +33,7 @@ async def delete_old_logs(
     """Drop whole days for all tenants, or delete one tenant's rows; the roll-ups stay."""
     now = datetime.now(UTC)
     report = await run_in_threadpool(
-        lambda: _prune(request.app.state.database_url, tenant, days, now, dry_run=dry_run)
+        lambda: _prune(services(request).database_url, tenant, days, now, dry_run=dry_run)
     )
     deletion = Deletion(
         scope="partitions" if tenant == ALL_TENANTS else "rows",
@@ -58,7 +60,7 @@ def _prune(
 
 
 async def _write_down(request: Request, deletion: Deletion, actor: str, now: datetime) -> None:
-    async with engine.tenant_transaction(request.app.state.engine, deletion.tenant_id) as opened:
+    async with engine.tenant_transaction(services(request).engine, deletion.tenant_id) as opened:
         await audit.record(
             opened,
             tenant=deletion.tenant_id,

@@ -16,13 +16,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from goldseam.api.deps import Tenant, needs
 from goldseam.api.parameters import moment
+from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.rows import LogEntry
+from goldseam.api.services import services
 from goldseam.storage import changes, engine
 from goldseam.storage.errors import StorageError
 from goldseam.storage.keys import Scope
 from goldseam.storage.queries import RequestRow
 
-router = APIRouter(prefix="/logs", tags=["logs"])
+router = APIRouter(prefix="/logs", tags=["logs"], route_class=ProblemRoute)
 
 POLL_S: Final = 1.0
 OVERLAP: Final = timedelta(seconds=5)
@@ -71,9 +73,10 @@ class _Follower:
 
     async def poll(self) -> None:
         """Read what was written since the last time."""
-        state = self._request.app.state
         since = max(self._start, self._latest - OVERLAP)
-        async with engine.tenant_transaction(state.engine, self._tenant) as connection:
+        async with engine.tenant_transaction(
+            services(self._request).engine, self._tenant
+        ) as connection:
             rows = await changes.written_since(connection, since, limit=_ROWS + len(self._sent))
         for row in rows:
             key = row.tenant_id, str(row.id)

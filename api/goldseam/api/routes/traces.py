@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from goldseam.api.deps import Connection, needs
-from goldseam.api.problems import NotFound
+from goldseam.api.problems import NotFound, ProblemRoute
 from goldseam.api.schemas.rows import LogEntry, RecoveryStep
 from goldseam.api.schemas.traces import Trace, TraceRequest
 from goldseam.storage import queries
 from goldseam.storage.keys import Scope
 
-router = APIRouter(prefix="/logs", tags=["logs"])
+router = APIRouter(prefix="/logs", tags=["logs"], route_class=ProblemRoute)
 
 TraceId = Annotated[str, Path(pattern="^[0-9a-fA-F]{32}$", description="32 hex digits")]
 
