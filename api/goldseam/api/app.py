@@ -27,6 +27,7 @@ from goldseam.api.routes import (
     streams,
     traces,
 )
+from goldseam.api.schemas.problem import RESPONSES
 from goldseam.api.services import running
 from goldseam.api.settings import ApiSettings
 
@@ -41,7 +42,7 @@ async def _services(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-ai_logs_router = APIRouter(prefix=PREFIX, lifespan=_services)
+ai_logs_router = APIRouter(prefix=PREFIX, lifespan=_services, responses=RESPONSES)
 for _routes in (figures, fixes, retention, traces, exports, streams, errors, recovery, logs):
     ai_logs_router.include_router(_routes.router)  # logs last: it ends with /logs/{id}
 

@@ -34,6 +34,10 @@ def moment(value: datetime) -> datetime:
 
 
 Text = Annotated[str | None, Query(max_length=TEXT_MAX, pattern=NO_NUL)]
+Module = Annotated[
+    str | None,
+    Query(max_length=TEXT_MAX, pattern=NO_NUL, description="Only this part of the application"),
+]
 Hours = Annotated[int, Query(ge=1, le=HOURS_MAX, description="Window that ends now, hours")]
 Since = Annotated[
     Annotated[datetime, AfterValidator(moment)] | None,

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from goldseam.api import advice
 from goldseam.api.deps import Connection, needs
-from goldseam.api.parameters import Text, WindowOf
+from goldseam.api.parameters import Module, WindowOf
 from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.figures import (
     FailurePrice,
@@ -32,7 +32,7 @@ _PATTERNS_IN_SUMMARY = 1000
     "/statistics", dependencies=[needs(Scope.STATS_READ)], summary="Counts, rates and times"
 )
 async def statistics(
-    connection: Connection, window: WindowOf, *, module: Text = None
+    connection: Connection, window: WindowOf, *, module: Module = None
 ) -> Statistics:
     """Count the calls of the last `hours`, or of [`since`, `until`)."""
     found = await queries.statistics(
@@ -43,7 +43,7 @@ async def statistics(
 
 @router.get("/providers", dependencies=[needs(Scope.STATS_READ)], summary="How each provider did")
 async def providers(
-    connection: Connection, window: WindowOf, *, module: Text = None
+    connection: Connection, window: WindowOf, *, module: Module = None
 ) -> dict[str, ProviderPerformance]:
     """Show success, time, tokens and cost by the provider that answered or failed last."""
     found = await queries.providers(
@@ -58,7 +58,7 @@ async def top_errors(
     window: WindowOf,
     *,
     limit: Annotated[int, Query(ge=1, le=1000, description="Patterns at most")] = 10,
-    module: Text = None,
+    module: Module = None,
 ) -> list[TopError]:
     """List the error patterns that most calls met, mended or not."""
     found = await queries.top_errors(
