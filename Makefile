@@ -10,7 +10,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: help demo up test check dashboards smoke format clean
+.PHONY: help demo up test check dashboards reference smoke format clean
 
 help:
 	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
@@ -18,6 +18,7 @@ help:
 	@echo "make test        run the tests"
 	@echo "make check       lint, types and import contracts, as CI does"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
+	@echo "make reference   write docs/telemetry.md from the names in the code"
 	@echo "make smoke       start the stack of docker-compose.yml, send a call through it, stop it"
 	@echo "make format      format the code"
 	@echo "make clean       remove the virtual environments and caches"
@@ -56,6 +57,9 @@ check: $(VENV)/.ready
 
 dashboards: $(VENV)/.ready
 	@$(BIN)/python -m goldseam.grafana.emit grafana/dashboards
+
+reference: $(VENV)/.ready
+	@$(BIN)/python -m goldseam.semconv.reference docs/telemetry.md
 
 smoke:
 	@$(PYTHON) docker/smoke.py $(ARGS)

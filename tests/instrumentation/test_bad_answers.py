@@ -140,6 +140,32 @@ def test_answer_without_text_may_be_one(
     assert provider.count == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "error_type", "code"),
+    [
+        ("html", "unusable_answer", "RESPONSE_INVALID"),
+        ("empty-content", "unusable_answer", "RESPONSE_INVALID"),
+        ("no-choices", "unusable_answer", "RESPONSE_INVALID"),
+        ("error-in-body", "error_in_body", "SERVER_ERROR"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["off", "observe", "on"])
+def test_bad_answer_is_an_error_in_every_mode(
+    caller: Caller, provider: ScriptedProvider, instrument: Instrument, recorder: Recorder,
+    name: str, error_type: str, code: str, mode: str,
+) -> None:  # fmt: skip
+    """The span says what is wrong, whether or not anybody would mend it."""
+    instrument(recovery=mending(provider, mode=mode))
+    provider.default = BAD[name]()
+
+    caller.ask()
+
+    assert recorder.leaked == []
+    assert recorder.request.status.status_code.name == "ERROR"
+    assert recorder.facts["error.type"] == error_type
+    assert recorder.facts["goldseam.error.code"] == code
+
+
 @pytest.mark.parametrize("name", ["empty-content", "cut-json"])
 def test_nothing_is_judged_unless_recovery_is_on(
     caller: Caller, provider: ScriptedProvider, instrument: Instrument, name: str

@@ -34,15 +34,16 @@ ANSWERS = {
 }
 
 
+@pytest.mark.parametrize("mode", ["off", "on"])
 @pytest.mark.parametrize("name", ANSWERS)
 def test_odd_answer_is_passed_on(
-    name: str, caller: Caller, provider: ScriptedProvider, recorder: Recorder,
+    name: str, mode: str, caller: Caller, provider: ScriptedProvider, recorder: Recorder,
     instrument: Instrument,
 ) -> None:  # fmt: skip
-    """The caller gets the same as without Goldseam, and one span ends."""
-    provider.script(ANSWERS[name], ANSWERS[name])
+    """Where the provider has nothing better the caller gets the same as without Goldseam."""
+    provider.default = ANSWERS[name]
     bare = _told(caller)
-    instrument(recovery=mending(provider))
+    instrument(recovery=mending(provider, mode=mode))
 
     assert _told(caller) == bare
     assert recorder.leaked == []

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 from inline_snapshot import snapshot
-from tests.instrumentation.conftest import QUESTION, Instrument, Recorder
+from tests.instrumentation.conftest import QUESTION, Instrument, Recorder, facts_of
 
 from goldseam.recovery.testing import (
     GeminiUsage,
     ScriptedProvider,
     Usage,
     chat,
+    error,
     gemini,
     gemini_blocked,
     gemini_embedding,
@@ -252,6 +253,35 @@ class TestGemini:
         assert told["gen_ai.response.finish_reasons"] == ("STOP",)
         assert told["goldseam.response.length"] == len("one two three")
 
+    def test_async_stream(
+        self, client: Any, provider: ScriptedProvider, recorder: Recorder
+    ) -> None:
+        """The same for tasks."""
+        provider.script(gemini("one two three", usage=GeminiUsage(9, 5)))
+
+        async def ask() -> list[Any]:
+            asked: Any = {"model": "g", "contents": "Count."}
+            try:
+                parts = await client.aio.models.generate_content_stream(**asked)
+                return [part.text async for part in parts]
+            finally:
+                await client.aio.aclose()
+
+        assert "".join(asyncio.run(ask())) == "one two three"
+        told = _told(recorder)
+        assert told["gen_ai.usage.output_tokens"] == 5
+        assert told["goldseam.response.length"] == len("one two three")
+
+    def test_cut_stream(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
+        """A lost connection reaches the caller; the span has it and what had come."""
+        provider.script(gemini("one two three", cut_after=1))
+
+        with pytest.raises(Exception, match="peer closed connection"):
+            list(client.models.generate_content_stream(model="g", contents="Count."))
+
+        assert _outcome(recorder)[0::2] == ("ERROR", "CONNECTION")
+        assert recorder.facts["goldseam.response.length"] == len("one")
+
     def test_embed(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
         """Embeddings of several texts are one call."""
         provider.script(gemini_embedding())
@@ -261,12 +291,24 @@ class TestGemini:
         assert recorder.tree() == ["embeddings e CLIENT request"]
         assert recorder.facts["goldseam.prompt.length"] == len("a\nb")
 
-    def test_refusal(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    def test_refusal(
+        self, kind: str, client: Any, provider: ScriptedProvider, recorder: Recorder
+    ) -> None:
         """Google's name for the error decides on the code."""
         provider.script(gemini_error(429, "RESOURCE_EXHAUSTED", "Slow down."))
 
+        async def ask() -> None:
+            try:
+                if kind == "async":
+                    await client.aio.models.generate_content(model="g", contents="x")
+                else:
+                    client.models.generate_content(model="g", contents="x")
+            finally:
+                await client.aio.aclose()
+
         with pytest.raises(Exception, match="Slow down"):
-            client.models.generate_content(model="g", contents="x")
+            asyncio.run(ask())
 
         assert _outcome(recorder) == ("ERROR", "429", "RATE_LIMIT")
 
@@ -321,6 +363,68 @@ class TestMistral:
             assert len(list(events)) == 5
 
         assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.facts["gen_ai.usage.output_tokens"] == 3
+
+    def test_tasks(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
+        """Whole and streamed, for tasks."""
+        provider.script(chat("Nine"), stream(("Ni", "ne"), send_usage="always"))
+
+        async def ask() -> None:
+            async with client:
+                await client.chat.complete_async(model="mistral-large", messages=QUESTION)
+                asked: Any = {"model": "mistral-large", "messages": QUESTION}
+                async for _ in await client.chat.stream_async(**asked):
+                    pass
+
+        asyncio.run(ask())
+
+        assert recorder.leaked == []
+        assert recorder.tree() == ["chat mistral-large CLIENT request"] * 2
+        assert [facts_of(s)["gen_ai.usage.output_tokens"] for s in recorder.requests] == [3, 3]
+
+    @pytest.mark.parametrize("kind", ["sync", "async"])
+    def test_refusal(
+        self, kind: str, client: Any, provider: ScriptedProvider, recorder: Recorder
+    ) -> None:
+        """The client's own exception for the caller, status and code for the span."""
+        errors: Any = importlib.import_module("mistralai.client.errors")
+        provider.script(error(429))
+        asked: Any = {"model": "mistral-large", "messages": QUESTION}
+
+        async def ask() -> None:
+            async with client:
+                if kind == "async":
+                    await client.chat.complete_async(**asked)
+                else:
+                    client.chat.complete(**asked)
+
+        with pytest.raises(errors.SDKError):
+            asyncio.run(ask())
+
+        assert _outcome(recorder) == ("ERROR", "429", "RATE_LIMIT")
+
+    def test_cut_stream(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
+        """A lost connection reaches the caller; the span has it and what had come."""
+        provider.script(stream(("one", " two"), cut_after=1))
+
+        with (
+            pytest.raises(Exception, match="peer closed connection"),
+            client.chat.stream(model="mistral-large", messages=QUESTION) as events,
+        ):
+            list(events)
+
+        assert _outcome(recorder)[0::2] == ("ERROR", "CONNECTION")
+        assert recorder.facts["goldseam.response.length"] == len("one")
+
+    def test_fill_in_the_middle(
+        self, client: Any, provider: ScriptedProvider, recorder: Recorder
+    ) -> None:
+        """Mistral's completions of code are text completions."""
+        provider.script(chat("return 9"))
+
+        client.fim.complete(model="codestral", prompt="def nine():", suffix="")
+
+        assert recorder.tree() == ["text_completion codestral CLIENT request"]
         assert recorder.facts["gen_ai.usage.output_tokens"] == 3
 
     def test_own_tracing_of_the_client_is_enough(self, provider: ScriptedProvider) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from goldseam.semconv.reference import page
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("instrumentation", "recovery", "collector", "storage", "api", "grafana")
 MODULES = sorted(
@@ -40,3 +42,8 @@ def test_constraints_pin_versions_and_name_no_index() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[\w.]+", line) for line in pins)
+
+
+def test_page_of_names_is_written_from_the_code() -> None:
+    """After a change of `goldseam.semconv`: `make reference`."""
+    assert (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8") == page()

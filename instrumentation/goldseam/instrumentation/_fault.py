@@ -24,6 +24,29 @@ INCOMPLETE_STREAM: Final = "incomplete_stream"
 ERROR_IN_BODY: Final = "error_in_body"
 """`error.type` of an answer with status 200 whose body holds an error instead of an answer."""
 
+UNUSABLE_ANSWER: Final = "unusable_answer"
+"""`error.type` of an answer with status 200 that holds neither an answer nor an error."""
+
+
+class UnusableAnswerError(Exception):
+    """An answer came with status 200 and holds none.
+
+    Attributes:
+        status_code: 200, as evidence for the classification.
+        body: The error that came in place of the answer, if one did.
+    """
+
+    status_code: Final = 200
+
+    def __init__(self, reason: str, body: object = None) -> None:
+        super().__init__(reason)
+        self.body = body
+
+    @property
+    def error_type(self) -> str:
+        """Value of `error.type`; no exception of this class reaches the application."""
+        return ERROR_IN_BODY if self.body else UNUSABLE_ANSWER
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -61,11 +84,15 @@ def from_exception(error: BaseException, texts: RequestTexts | None) -> Fault:
     """
     evidence = evidence_from_exception(error)
     return Fault(
-        error_type=class_name(type(error)),
+        error_type=_error_type(error),
         code=classify(evidence).code,
         http_status=evidence.http_status,
         message=safe_message(provider_words(error), texts()) if texts else "",
     )
+
+
+def _error_type(error: BaseException) -> str:
+    return error.error_type if isinstance(error, UnusableAnswerError) else class_name(type(error))
 
 
 def from_error_body(body: Mapping[str, Any], texts: RequestTexts | None) -> Fault:

@@ -31,7 +31,7 @@ from goldseam.instrumentation._request import SentRequest, options_of
 from goldseam.instrumentation._routes import Routes
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected, follow
-from goldseam.instrumentation._verdict import Unusable, achecked, checked
+from goldseam.instrumentation._verdict import Unusable, achecked, checked, fault_of
 from goldseam.recovery import RecoveryConfig, Target, Vitals, is_spared, original_timeout_s
 from goldseam.recovery.tokens import estimated_prompt_tokens
 
@@ -386,8 +386,15 @@ class _Call:
             follow_raw(response, self._invocation, stream=self._request.is_stream)
         elif self._request.is_stream and hasattr(response, "_iterator"):
             follow(response, self._invocation)
-        else:
+        elif (fault := self._fault_of(response)) is None:
             self._invocation.stop(response)
+        else:
+            self._failed_with_answer(Unusable(response, fault))
+
+    @fenced
+    def _fault_of(self, response: Any) -> Exception | None:
+        """Return what is wrong with a whole answer that nobody has judged yet."""
+        return None if self._is_owned else fault_of(response, self._invocation.format)
 
     @fenced
     def _unread(self) -> None:

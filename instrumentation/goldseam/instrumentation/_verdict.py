@@ -1,12 +1,14 @@
 """Tells an answer with status 200 that is none, and a stream that fails before its first token.
 
 Called by `_sdk` and `_recovery` for calls whose repeats recovery owns. What the SDK gave is kept:
-where nothing better is found the caller gets it, a stream with all that it would have said.
+where nothing better is found the caller gets it, a stream with all that it would have said. Of
+other calls `_sdk` asks `fault_of` only, to say what is wrong.
 """
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
+from goldseam.instrumentation._fault import UnusableAnswerError
 from goldseam.instrumentation._formats._base import Format, field
 from goldseam.instrumentation._guard import report
 from goldseam.instrumentation._raw import is_raw
@@ -30,21 +32,6 @@ _BEFORE_TOKENS: Final = frozenset(
     }
 )
 """Events of Anthropic's messages and of OpenAI's responses that come before anything is said."""
-
-
-class UnusableAnswerError(Exception):
-    """An answer came with status 200 and holds none.
-
-    Attributes:
-        status_code: 200, as evidence for the classification.
-        body: The error that came in place of the answer, if one did.
-    """
-
-    status_code: Final = 200
-
-    def __init__(self, reason: str, body: object = None) -> None:
-        super().__init__(reason)
-        self.body = body
 
 
 class Unusable(Exception):  # noqa: N818 - carries what the SDK gave past the place where it is used
@@ -153,7 +140,7 @@ async def _areplay(
 
 def _judged(response: Any, format_: Format) -> Any:
     try:
-        fault = _fault_of(response, format_)
+        fault = fault_of(response, format_)
     except Exception as error:  # noqa: BLE001 - the fence: what we cannot judge is an answer
         report("_verdict", error)
         return response
@@ -162,7 +149,7 @@ def _judged(response: Any, format_: Format) -> Any:
     return response
 
 
-def _fault_of(response: Any, format_: Format) -> UnusableAnswerError | None:
+def fault_of(response: Any, format_: Format) -> UnusableAnswerError | None:
     """Return what is wrong with a whole answer, None for a good one."""
     if isinstance(response, str | bytes):
         return UnusableAnswerError("the answer is no JSON")
@@ -188,13 +175,15 @@ def _fault_of_choices(response: Any) -> UnusableAnswerError | None:
         return _nothing_in(response, "choices")
     choice = choices[0]
     reason = field(choice, "finish_reason")
+    message = field(choice, "message")
+    if reason != "error" and field(message, "content"):
+        return None
     if reason == "error":
         return UnusableAnswerError(
             "the model stopped with an error", _plain(field(choice, "error"))
         )
     if reason in _SPARSE or field(choice, "text"):
         return None
-    message = field(choice, "message")
     if message is None or not _says_something(message):
         return UnusableAnswerError("the answer is empty")
     return None
