@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from instrumentation_cost.answers import CHUNKS
+from instrumentation_cost.document import put
 from instrumentation_cost.figures import TIMES, Figures
 from instrumentation_cost.measuring import Plan
 from instrumentation_cost.subjects import OPENAI_2, OPENAI_3, OTEL_SDK, Subject
@@ -19,10 +20,7 @@ from instrumentation_cost.targets import OWN, in_words, is_met, verdicts
 BEGIN: Final = "<!-- instrumentation:begin -->"
 END: Final = "<!-- instrumentation:end -->"
 
-_NEW_DOCUMENT: Final = f"""# Benchmarks
-
-Every table is written by the program named above it; none is edited by hand.
-
+_SECTION: Final = f"""
 ## What instrumenting a client costs
 
 `python benchmarks/instrumentation.py --write docs/benchmarks.md` writes this section.
@@ -75,17 +73,8 @@ def render(plan: Plan, figures: Figures) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace what stands between the two markers, in a document that is made if need be.
-
-    Raises:
-        ValueError: The document has no such markers.
-    """
-    document = path.read_text(encoding="utf-8") if path.exists() else _NEW_DOCUMENT
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}; add them where tables belong")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+    """Put the tables into a document, in a section of their own."""
+    put(path, text, section=_SECTION, begin=BEGIN, end=END)
 
 
 def _circumstances(plan: Plan, figures: Figures) -> str:
