@@ -455,6 +455,7 @@ CREATE TABLE ai_stats_hour (
     abandoned_count BIGINT DEFAULT 0 NOT NULL, 
     first_try_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
+    spared_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_retry BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_simplify BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_fallback BIGINT DEFAULT 0 NOT NULL, 
@@ -505,7 +506,9 @@ COMMENT ON COLUMN ai_stats_hour.abandoned_count IS 'Calls of which no end was ev
 
 COMMENT ON COLUMN ai_stats_hour.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_hour.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN ai_stats_hour.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN ai_stats_hour.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN ai_stats_hour.recovered_by_retry IS 'Calls that retry mended';
 
@@ -541,9 +544,9 @@ COMMENT ON COLUMN ai_stats_hour.duration_ms IS 'Milliseconds of calls that ended
 
 COMMENT ON COLUMN ai_stats_hour.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN ai_stats_hour.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN ai_stats_hour.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_hour.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN ai_stats_hour.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN ai_stats_hour.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -565,6 +568,7 @@ CREATE TABLE ai_stats_hour_all (
     abandoned_count BIGINT DEFAULT 0 NOT NULL, 
     first_try_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
+    spared_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_retry BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_simplify BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_fallback BIGINT DEFAULT 0 NOT NULL, 
@@ -615,7 +619,9 @@ COMMENT ON COLUMN ai_stats_hour_all.abandoned_count IS 'Calls of which no end wa
 
 COMMENT ON COLUMN ai_stats_hour_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_hour_all.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN ai_stats_hour_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN ai_stats_hour_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN ai_stats_hour_all.recovered_by_retry IS 'Calls that retry mended';
 
@@ -651,9 +657,9 @@ COMMENT ON COLUMN ai_stats_hour_all.duration_ms IS 'Milliseconds of calls that e
 
 COMMENT ON COLUMN ai_stats_hour_all.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN ai_stats_hour_all.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN ai_stats_hour_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_hour_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN ai_stats_hour_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN ai_stats_hour_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -675,6 +681,7 @@ CREATE TABLE ai_stats_day (
     abandoned_count BIGINT DEFAULT 0 NOT NULL, 
     first_try_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
+    spared_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_retry BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_simplify BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_fallback BIGINT DEFAULT 0 NOT NULL, 
@@ -725,7 +732,9 @@ COMMENT ON COLUMN ai_stats_day.abandoned_count IS 'Calls of which no end was eve
 
 COMMENT ON COLUMN ai_stats_day.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_day.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN ai_stats_day.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN ai_stats_day.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN ai_stats_day.recovered_by_retry IS 'Calls that retry mended';
 
@@ -761,9 +770,9 @@ COMMENT ON COLUMN ai_stats_day.duration_ms IS 'Milliseconds of calls that ended 
 
 COMMENT ON COLUMN ai_stats_day.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN ai_stats_day.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN ai_stats_day.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN ai_stats_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN ai_stats_day.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -785,6 +794,7 @@ CREATE TABLE ai_stats_day_all (
     abandoned_count BIGINT DEFAULT 0 NOT NULL, 
     first_try_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
+    spared_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_retry BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_simplify BIGINT DEFAULT 0 NOT NULL, 
     recovered_by_fallback BIGINT DEFAULT 0 NOT NULL, 
@@ -835,7 +845,9 @@ COMMENT ON COLUMN ai_stats_day_all.abandoned_count IS 'Calls of which no end was
 
 COMMENT ON COLUMN ai_stats_day_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN ai_stats_day_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN ai_stats_day_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN ai_stats_day_all.recovered_by_retry IS 'Calls that retry mended';
 
@@ -871,9 +883,9 @@ COMMENT ON COLUMN ai_stats_day_all.duration_ms IS 'Milliseconds of calls that en
 
 COMMENT ON COLUMN ai_stats_day_all.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN ai_stats_day_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN ai_stats_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN ai_stats_day_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -1845,7 +1857,9 @@ COMMENT ON COLUMN reporting.ai_stats_hour.abandoned_count IS 'Calls of which no 
 
 COMMENT ON COLUMN reporting.ai_stats_hour.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_hour.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN reporting.ai_stats_hour.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN reporting.ai_stats_hour.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN reporting.ai_stats_hour.recovered_by_retry IS 'Calls that retry mended';
 
@@ -1881,9 +1895,9 @@ COMMENT ON COLUMN reporting.ai_stats_hour.duration_ms IS 'Milliseconds of calls 
 
 COMMENT ON COLUMN reporting.ai_stats_hour.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN reporting.ai_stats_hour.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_hour.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_hour.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_hour.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN reporting.ai_stats_hour.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -1917,7 +1931,9 @@ COMMENT ON COLUMN reporting.ai_stats_hour_all.abandoned_count IS 'Calls of which
 
 COMMENT ON COLUMN reporting.ai_stats_hour_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_hour_all.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN reporting.ai_stats_hour_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN reporting.ai_stats_hour_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN reporting.ai_stats_hour_all.recovered_by_retry IS 'Calls that retry mended';
 
@@ -1953,9 +1969,9 @@ COMMENT ON COLUMN reporting.ai_stats_hour_all.duration_ms IS 'Milliseconds of ca
 
 COMMENT ON COLUMN reporting.ai_stats_hour_all.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN reporting.ai_stats_hour_all.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_hour_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_hour_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_hour_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN reporting.ai_stats_hour_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -1989,7 +2005,9 @@ COMMENT ON COLUMN reporting.ai_stats_day.abandoned_count IS 'Calls of which no e
 
 COMMENT ON COLUMN reporting.ai_stats_day.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN reporting.ai_stats_day.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN reporting.ai_stats_day.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN reporting.ai_stats_day.recovered_by_retry IS 'Calls that retry mended';
 
@@ -2025,9 +2043,9 @@ COMMENT ON COLUMN reporting.ai_stats_day.duration_ms IS 'Milliseconds of calls t
 
 COMMENT ON COLUMN reporting.ai_stats_day.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_day.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN reporting.ai_stats_day.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
@@ -2061,7 +2079,9 @@ COMMENT ON COLUMN reporting.ai_stats_day_all.abandoned_count IS 'Calls of which 
 
 COMMENT ON COLUMN reporting.ai_stats_day_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_count IS 'Calls that failed first and were mended';
+COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN reporting.ai_stats_day_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
 COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_by_retry IS 'Calls that retry mended';
 
@@ -2097,9 +2117,9 @@ COMMENT ON COLUMN reporting.ai_stats_day_all.duration_ms IS 'Milliseconds of cal
 
 COMMENT ON COLUMN reporting.ai_stats_day_all.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_ms IS 'Milliseconds of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count';
+COMMENT ON COLUMN reporting.ai_stats_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
 COMMENT ON COLUMN reporting.ai_stats_day_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
 

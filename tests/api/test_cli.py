@@ -15,7 +15,7 @@ import pytest
 from goldseam.cli import run, serve
 
 GOLDSEAM = str(Path(sys.executable).with_name("goldseam"))
-ANY_PORTS = ["--api-port", "0", "--otlp-http-port", "0"]
+ANY_PORTS = ["--api-port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
 
 
 def goldseam(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +63,15 @@ class TestUp:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
             done = goldseam(
-                "up", "--database-url", database, "--api-port", port, "--otlp-http-port", "0"
+                "up",
+                "--database-url",
+                database,
+                "--api-port",
+                port,
+                "--otlp-http-port",
+                "0",
+                "--otlp-grpc-port",
+                "0",
             )
         assert done.returncode == 1
         assert done.stderr.splitlines() == [
@@ -84,12 +92,16 @@ class TestSingleParts:
     """`goldseam collector` and `goldseam api`."""
 
     @pytest.mark.parametrize(
-        ("command", "flag"), [("collector", "--otlp-http-port"), ("api", "--api-port")]
+        ("command", "flags"),
+        [
+            ("collector", ["--otlp-http-port", "0", "--otlp-grpc-port", "0"]),
+            ("api", ["--api-port", "0"]),
+        ],
     )
-    def test_serves_alone(self, database: str, command: str, flag: str) -> None:
+    def test_serves_alone(self, database: str, command: str, flags: list[str]) -> None:
         """Each part runs by itself on a database of one's own."""
         with (
-            started(command, "--database-url", database, flag, "0") as process,
+            started(command, "--database-url", database, *flags) as process,
             urlopen(f"{address(process, command)}/readyz", timeout=10) as answer,
         ):
             assert answer.status == 200

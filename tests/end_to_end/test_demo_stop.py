@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 GOLDSEAM = str(Path(sys.executable).with_name("goldseam"))
-PORTS = ["--api-port", "0", "--otlp-http-port", "0"]
+PORTS = ["--api-port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_a_stale_pid_file_of_another_program_is_no_obstacle(server: EmbeddedPost
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_an_impossible_folder_is_named(tmp_path: Path) -> None:
+def test_no_folder(tmp_path: Path) -> None:
     """The error says which folder and how to choose another."""
     (tmp_path / "file").touch()
     with pytest.raises(EmbeddedPostgresError, match="Choose another --data-dir"):

@@ -44,6 +44,16 @@ def test_models_and_migrated_catalogue_agree(database: str) -> None:
     assert differences == []
 
 
+def test_database_of_an_unreleased_version_is_refused(database: str) -> None:
+    """The error says what is missing and what to do; the database stays as it was."""
+    with psycopg.connect(database) as connection:
+        connection.execute(f"SET ROLE {Role.OWNER}")
+        connection.execute("DROP TABLE goldseam_keys")
+
+    with pytest.raises(MigrationError, match=r"lacks goldseam_keys\.\w+ .*another --data-dir"):
+        migrate.upgrade(database)
+
+
 def catalogue(url: str) -> list[list[tuple[object, ...]]]:
     """Return all that the schema is made of."""
     schemas = "(SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'reporting'))"

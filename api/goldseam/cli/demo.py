@@ -51,6 +51,7 @@ class Summary:
         calls: Calls that the program made and that ended.
         answered: Calls that got an answer.
         failed_first_try: Calls whose first attempt failed.
+        spared: Calls that went to another provider at once, because the asked one kept failing.
         mended: Calls that failed first and were answered, by the strategy that mended them.
         lost: Calls that ended in an error, by its code.
         added_latency_ms: How much longer mended calls took than calls answered at once, ms.
@@ -64,6 +65,7 @@ class Summary:
     calls: int
     answered: int
     failed_first_try: int
+    spared: int
     mended: dict[str, int]
     lost: dict[str, int]
     added_latency_ms: float
@@ -131,7 +133,8 @@ def _run_weather(running: stack.Stack, calls: int) -> Summary:
     return Summary(
         calls=found["total_requests"],
         answered=found["success_count"],
-        failed_first_try=found["recovered_count"] + found["error_count"],
+        failed_first_try=found["recovered_count"] + found["error_count"] - found["spared_count"],
+        spared=found["spared_count"],
         mended=found["recovered_by_strategy"],
         lost=_lost(api, since),
         added_latency_ms=round(found["avg_added_latency_ms"], 1),
@@ -265,6 +268,7 @@ def _table(summary: Summary) -> Table:
     table = Table(title="What the weather did", title_justify="left", show_header=False)
     table.add_row("calls", str(summary.calls))
     table.add_row("failed at the first try", str(summary.failed_first_try))
+    table.add_row("spared a failing provider", str(summary.spared))
     for strategy, count in sorted(summary.mended.items()):
         table.add_row(f"  mended by {strategy}", f"[green]{count}[/green]")
     table.add_row("lost", f"[red]{sum(summary.lost.values())}[/red]")
@@ -286,11 +290,13 @@ def _share(summary: Summary) -> str:
 
 
 def _example(api: LogApi, summary: Summary) -> dict[str, Any] | None:
-    """Pick the mended call with the most steps among the recent ones."""
+    """Pick the call that failed and took the most steps to mend, among the recent ones."""
     mended = api.get("/logs/recent", limit=200, since=summary.since, recovered="true")
     if not mended:
         return None
-    chosen = max(mended, key=lambda row: row["recovery_steps"] or 0)
+    chosen = max(
+        mended, key=lambda row: (bool(row["first_error_code"]), row["recovery_steps"] or 0)
+    )
     detail: dict[str, Any] = api.get(f"/logs/{chosen['id']}")
     return detail
 

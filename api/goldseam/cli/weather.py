@@ -41,8 +41,8 @@ _PRIMARY_FIRST: Final[Faults] = (
         testing.error(
             429,
             code="rate_limit_exceeded",
-            message="Rate limit reached for requests. Please try again in 1s.",
-            retry_after=1,
+            message="Rate limit reached for requests. Please try again in 100ms.",
+            retry_after=0.1,
         ),
     ),
     (8, testing.hang(5.0)),

@@ -41,6 +41,8 @@ class Statistics:
         cancelled_count: Calls that the application gave up.
         abandoned_count: Calls of which no end was ever heard.
         recovered_count: Calls that recovery mended.
+        spared_count: Those of them that never failed: the asked provider was failing, and another
+            one was asked at once.
         recovered_by_strategy: `recovered_count` by the strategy that worked.
         first_try_success_rate: Percent of `total_requests` that succeeded with the first request
             sent, 0 to 100.
@@ -49,7 +51,8 @@ class Statistics:
         p99: 99th percentile, milliseconds.
         tokens: Tokens used by calls that have ended.
         cost_usd: US dollars spent by calls that have ended, as far as known.
-        avg_recovery_time_ms: Mean time from first failure to answer, over `recovered_count`.
+        avg_recovery_time_ms: Mean time from first failure to answer, of calls that failed and were
+            mended.
         avg_added_latency_ms: How much longer mended calls took in the mean than calls that
             succeeded with the first request; 0 without either.
         attempts: Requests sent to providers for calls that have ended.
@@ -65,6 +68,7 @@ class Statistics:
     cancelled_count: int = 0
     abandoned_count: int = 0
     recovered_count: int = 0
+    spared_count: int = 0
     recovered_by_strategy: dict[str, int] = field(default_factory=dict)
     first_try_success_rate: float = 0.0
     p50: float = 0.0
@@ -236,11 +240,21 @@ def _answered(sums: Mapping[str, Any]) -> int:
 
 def _counted(sums: Mapping[str, Any]) -> dict[str, Any]:
     total = _answered(sums)
-    plain = ("success", "error", "timeout", "pending", "cancelled", "abandoned", "recovered")
+    plain = (
+        "success",
+        "error",
+        "timeout",
+        "pending",
+        "cancelled",
+        "abandoned",
+        "recovered",
+        "spared",
+    )
     by_strategy = {name: int(sums[f"recovered_by_{name}"]) for name in sorted(STRATEGIES)}
-    recovered_ms = mean(sums["recovered_ms"], sums["recovered_count"])
+    mended = sums["recovered_count"] - sums["spared_count"]
+    recovered_ms = mean(sums["recovered_ms"], mended)
     first_try_ms = mean(sums["first_try_ms"], sums["first_try_count"])
-    compared = sums["recovered_count"] and sums["first_try_count"]
+    compared = mended and sums["first_try_count"]
     return {
         **{f"{name}_count": int(sums[f"{name}_count"]) for name in plain},
         "total_requests": total,
@@ -250,7 +264,7 @@ def _counted(sums: Mapping[str, Any]) -> dict[str, Any]:
         "avg_time": mean(sums["duration_ms"], total),
         "tokens": int(sums["tokens_used"]),
         "cost_usd": float(sums["cost_usd"]),
-        "avg_recovery_time_ms": mean(sums["recovery_time_ms"], sums["recovered_count"]),
+        "avg_recovery_time_ms": mean(sums["recovery_time_ms"], mended),
         "avg_added_latency_ms": recovered_ms - first_try_ms if compared else 0.0,
         "attempts": int(sums["attempt_count"]),
     }

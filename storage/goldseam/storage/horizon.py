@@ -11,15 +11,13 @@ from typing import Any, Final
 import psycopg
 from psycopg import Cursor
 
+from goldseam.storage.locks import AdvisoryLock
 from goldseam.storage.records import Batch, RecoveryRecord, RequestRecord
 from goldseam.storage.roles import ALL_TENANTS
 
-_ADVISORY_LOCK: Final = 0x601D5EA2
-"""Any number will do, as long as no other program locks the same."""
-
 # Two statements in one message: the second must not look before the first has its lock.
 _LOOK: Final = f"""
-    SELECT pg_advisory_xact_lock_shared({_ADVISORY_LOCK});
+    SELECT pg_advisory_xact_lock_shared({AdvisoryLock.HORIZON:d});
     SELECT tenant_id, before FROM goldseam_horizon
 """  # noqa: S608 - our own number
 
@@ -39,7 +37,7 @@ def advance(conn: psycopg.Connection, before: datetime, *, tenant: str = ALL_TEN
         before: It never moves back.
         tenant: Whose rows; by default everybody's.
     """
-    conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
+    conn.execute("SELECT pg_advisory_xact_lock(%s)", (AdvisoryLock.HORIZON.value,))
     conn.execute(_ADVANCE, {"tenant": tenant, "before": before})
 
 

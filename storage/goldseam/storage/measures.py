@@ -52,7 +52,12 @@ ANSWERED: Final = "status IN ('success', 'error')"
 """Condition of `total_requests`, and of a row that has a duration worth comparing."""
 
 _RECOVERED: Final = f"{_FINAL} AND recovery_outcome = 'recovered'"
-_FIRST_TRY: Final = "status = 'success' AND first_error_code IS NULL AND retry_count = 0"
+_MENDED: Final = f"{_RECOVERED} AND first_error_code IS NOT NULL"
+_SPARED: Final = f"{_RECOVERED} AND first_error_code IS NULL"
+_FIRST_TRY: Final = (
+    "status = 'success' AND first_error_code IS NULL AND retry_count = 0"
+    " AND recovery_outcome IS DISTINCT FROM 'recovered'"
+)
 _LOST: Final = "status = 'error'"
 
 STRATEGIES: Final = ("retry", "simplify", "fallback", "cache")
@@ -85,7 +90,16 @@ MEASURES: Final = (
     _count(
         "first_try_count", _FIRST_TRY, "Calls that were answered by the first request that was sent"
     ),
-    _count("recovered_count", _RECOVERED, "Calls that failed first and were mended"),
+    _count(
+        "recovered_count",
+        _RECOVERED,
+        "Calls that the asked provider did not answer, and another attempt did",
+    ),
+    _count(
+        "spared_count",
+        _SPARED,
+        "Those of recovered_count that never failed: the asked provider was failing and left alone",
+    ),
     *(
         _count(
             f"recovered_by_{strategy}",
@@ -121,12 +135,17 @@ MEASURES: Final = (
         "Milliseconds of calls that ended in success or error",
     ),
     _exact("first_try_ms", "processing_time_ms", _FIRST_TRY, "Milliseconds of first_try_count"),
-    _exact("recovered_ms", "processing_time_ms", _RECOVERED, "Milliseconds of recovered_count"),
+    _exact(
+        "recovered_ms",
+        "processing_time_ms",
+        _MENDED,
+        "Milliseconds of recovered_count without spared_count",
+    ),
     _exact(
         "recovery_time_ms",
         "recovery_time_ms",
-        _RECOVERED,
-        "Milliseconds from first failure to answer of recovered_count",
+        _MENDED,
+        "Milliseconds from first failure to answer of recovered_count without spared_count",
     ),
     _exact("recovery_wait_ms", "recovery_wait_ms", _FINAL, "Milliseconds waited between attempts"),
     _exact("wasted_ms", "processing_time_ms", _LOST, "Milliseconds of calls that failed for good"),

@@ -19,11 +19,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from goldseam.storage import roles, schema
 from goldseam.storage.engine import CONNECT_TIMEOUT_S, parse_url, readable
 from goldseam.storage.errors import MigrationError
+from goldseam.storage.locks import AdvisoryLock
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
-
-_ADVISORY_LOCK: Final = 0x601D5EA0
-"""Any number will do, as long as no other program locks the same."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -35,12 +33,14 @@ def upgrade(url: str, revision: str = "head") -> None:
 
     Raises:
         DatabaseUnavailableError: Nobody answers, or the login is refused.
-        MigrationError: The login lacks a right.
+        MigrationError: The login lacks a right, or the tables are those of an unreleased version.
     """
     with _connected(url) as connection:
         _take_turns(connection)
         _become_owner(connection)
         command.upgrade(_config(connection), revision)
+        if revision == "head":
+            _refuse_unreleased(connection)
 
 
 def create_tables(url: str) -> None:
@@ -103,13 +103,29 @@ def _connected(url: str) -> Iterator[Connection]:
 
 
 def _take_turns(connection: Connection) -> None:
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({AdvisoryLock.MIGRATION:d})"))
 
 
 def _become_owner(connection: Connection) -> None:
     for statement in roles.setup_statements():
         connection.execute(text(statement))
     connection.execute(text(f"SET LOCAL ROLE {roles.Role.OWNER}"))
+
+
+def _refuse_unreleased(connection: Connection) -> None:
+    """Say it plainly where a database was made before the one initial migration was settled."""
+    found = connection.execute(
+        text("SELECT table_name, column_name FROM information_schema.columns")
+    )
+    there = {(table, column) for table, column in found}
+    wanted = ((table.name, column.name) for table in schema.TABLES for column in table.columns)
+    missing = [".".join(each) for each in wanted if each not in there]
+    if missing:
+        raise MigrationError(
+            f"This database was made by an unreleased version of Goldseam and lacks {missing[0]} "
+            f"and {len(missing) - 1} more columns. Such databases are not migrated: use another "
+            "one, or another --data-dir, or delete the old folder if its rows may go."
+        )
 
 
 def _config(connection: Connection) -> Config:

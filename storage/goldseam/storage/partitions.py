@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from goldseam.storage.engine import connect
+from goldseam.storage.locks import AdvisoryLock
 from goldseam.storage.roles import Role
 
 _log = logging.getLogger(__name__)
@@ -25,9 +26,6 @@ PARTITIONED: Final = ("ai_request_logs", "ai_error_recovery")
 LOCK_TIMEOUT_S: Final = 2
 """Attaching waits for whoever uses the default partition, and everybody else waits behind it: a
 day that cannot be had soon is left for the next round."""
-
-_ADVISORY_LOCK: Final = 0x601D5EA1
-"""Any number will do, as long as no other program locks the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +122,7 @@ def _create(conn: psycopg.Connection, table: str, day: date) -> int | None:
     }
     with conn.transaction():
         conn.execute("SELECT set_config('lock_timeout', %s, true)", (str(LOCK_TIMEOUT_S * 1000),))
-        conn.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
+        conn.execute("SELECT pg_advisory_xact_lock(%s)", (AdvisoryLock.PARTITIONS.value,))
         row = conn.execute("SELECT to_regclass(%s)", (name(table, day),)).fetchone()
         if row is not None and row[0] is not None:
             return None

@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
+from goldseam.storage.locks import AdvisoryLock
 from goldseam.storage.measures import (
     ANSWERED,
     BIN,
@@ -73,7 +74,7 @@ CREATE_MOVED: Final = _create_moved()
 
 MOVED_EXISTS: Final = "SELECT to_regclass('pg_temp.goldseam_moved') IS NOT NULL"
 
-LOCK: Final = f"SELECT pg_advisory_xact_lock({0x601D5EA2})"
+LOCK: Final = f"SELECT pg_advisory_xact_lock({AdvisoryLock.ROLLUPS:d})"
 """Any number will do, as long as no other program locks the same.
 
 Two writers would wait for each other anyway, at the sums of all tenants; one lock makes that wait

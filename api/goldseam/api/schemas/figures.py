@@ -27,7 +27,11 @@ class Statistics(Row):
     pending_count: int = Field(description="Calls in flight")
     cancelled_count: int = Field(description="Calls that the application cancelled")
     abandoned_count: int = Field(description="Calls whose end never came")
-    recovered_count: int = Field(description="Calls that failed first and were mended")
+    recovered_count: int = Field(description="Calls that recovery mended")
+    spared_count: int = Field(
+        description="Mended calls that never failed: the asked provider was failing, so another "
+        "one was asked at once"
+    )
     recovered_by_strategy: dict[str, int] = Field(description="Mended calls by what mended them")
     first_try_success_rate: float = Field(description="Answered without recovery, 0 to 100")
     attempts: int = Field(description="Requests sent to providers, first tries and extra ones")
@@ -54,7 +58,7 @@ class ProviderPerformance(Row):
     success_count: int = Field(description="Calls that got an answer, mended ones included")
     error_count: int = Field(description="Calls that ended in an error")
     timeout_count: int = Field(description="Errors that were time-outs")
-    recovered_count: int = Field(description="Calls that failed first and were mended")
+    recovered_count: int = Field(description="Calls that recovery mended")
     first_try_success_rate: float = Field(description="Answered without recovery, 0 to 100")
     p95: float = Field(description="95th percentile of the duration, ms, within 5 %")
     tokens: int = Field(description="Tokens read and written")

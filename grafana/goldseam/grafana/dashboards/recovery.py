@@ -76,7 +76,9 @@ RECOVERY: Final = Dashboard(
             kind="stat",
             width=4,
             unit="ms",
-            sql=_sum("sum(recovery_time_ms) / nullif(sum(recovered_count), 0)", "mend"),
+            sql=_sum(
+                "sum(recovery_time_ms) / nullif(sum(recovered_count - spared_count), 0)", "mend"
+            ),
         ),
         Panel(
             title="Extra requests",
