@@ -1,9 +1,9 @@
 """Finished spans of this process become rows, by the collector's own mapping and without a network.
 
-`goldseam.instrumentation.service` records its calls here; nothing else of the collector runs in an
-application. Rows are written in a thread, over a connection and in transactions of their own, so
-that neither a commit nor a rollback of the application touches them. A database that is away costs
-a warning, never an answer.
+`goldseam.instrumentation.service` records its calls here, and `PostgresSpanExporter` takes what a
+tracer provider exports; nothing else of the collector runs in an application. Rows are written in
+a thread, over a connection and in transactions of their own, so that neither a commit nor a
+rollback of the application touches them. A database that is away costs a warning, never an answer.
 """
 
 import logging
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import psycopg
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -29,7 +30,11 @@ from goldseam.storage.roles import Role
 from goldseam.storage.writes import write
 
 MAX_WAITING: Final = 1_000
-"""Calls whose rows may wait for a slow database; beyond it, rows are lost with a warning."""
+"""Batches (of `AIService`: calls) whose rows may wait for a slow database; beyond it, rows are
+lost with a warning."""
+
+MAX_WAITING_EXPORTS: Final = 32
+"""Batches of a span processor, 512 spans each, that may wait likewise."""
 
 STATEMENT_TIMEOUT_S: Final = 30.0
 """A write takes milliseconds; one that takes this long is stuck behind a lock."""
@@ -90,12 +95,13 @@ class Recorder:
         is_away: Whether the last write failed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, max_waiting: int = MAX_WAITING) -> None:
         self.is_away = False
         self._url = url
         self._connection: psycopg.Connection | None = None
         self._has_warned = False
-        self._room = threading.BoundedSemaphore(MAX_WAITING)
+        self._max_waiting = max_waiting
+        self._room = threading.BoundedSemaphore(max_waiting)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="goldseam-recorder")
 
     def record(
@@ -111,11 +117,20 @@ class Recorder:
             None if too many batches wait already; these rows are lost.
         """
         if not self._room.acquire(blocking=False):
-            self._warn(f"{MAX_WAITING} calls wait for the database")
+            self._warn(f"{self._max_waiting} batches wait for the database")
             return None
         done = self._thread.submit(self._record, list(spans), further)
         done.add_done_callback(lambda _: self._room.release())
         return done
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until what waits now is written or has failed; return whether it was in time."""
+        mark = self._thread.submit(lambda: None)
+        try:
+            mark.result(timeout_s)
+        except TimeoutError:
+            return False
+        return True
 
     def close(self) -> None:
         """Write what waits, then hang up."""
@@ -168,6 +183,44 @@ class Recorder:
                 "database is logged.",
                 reason,
             )
+
+
+class PostgresSpanExporter(SpanExporter):
+    """Gives the spans of a tracer provider to the database, without a collector in between.
+
+    Neither blocks nor fails the application: spans wait in a bounded queue for one thread that
+    writes them, and a database that is away costs its rows and one warning. Where they must not be
+    lost, send them to a collector instead, which has a spool.
+
+    Args:
+        db: As of `url_of`; the tables must be there (`goldseam db upgrade`).
+    """
+
+    def __init__(self, db: object) -> None:
+        self._url = url_of(db)
+        self._recorder = Recorder(self._url, max_waiting=MAX_WAITING_EXPORTS)
+        self._pid = os.getpid()
+        self._closed = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Queue spans; fails only if too many wait already, or after `shutdown`."""
+        if self._closed:
+            return SpanExportResult.FAILURE
+        if self._pid != os.getpid():  # a forked child has neither the thread nor the connection
+            self._recorder = Recorder(self._url, max_waiting=MAX_WAITING_EXPORTS)
+            self._pid = os.getpid()
+        queued = self._recorder.record(spans)
+        return SpanExportResult.FAILURE if queued is None else SpanExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until all spans exported so far are written or have failed."""
+        return self._closed or self._recorder.flush(timeout_millis / 1_000)
+
+    def shutdown(self) -> None:
+        """Write what waits, then hang up."""
+        if not self._closed and self._pid == os.getpid():
+            self._recorder.close()
+        self._closed = True
 
 
 _recorders: Final[dict[tuple[int, str], Recorder]] = {}
