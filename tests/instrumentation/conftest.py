@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerPro
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 
 from goldseam.instrumentation import GoldseamInstrumentor, _guard
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery import Policy, Provider, RecoveryConfig
 from goldseam.recovery.testing import ScriptedProvider
 
@@ -224,7 +225,7 @@ class Caller:
 
 
 async def _acall(options: dict[str, Any], path: str, given: dict[str, Any]) -> Any:
-    choke_point = GoldseamInstrumentor()._choke_point
+    choke_point = SWITCH.choke_point
     async with openai.AsyncOpenAI(**options) as made:
         try:
             return await _method(made, path)(**given)

@@ -58,9 +58,7 @@ def test_success_is_one_client_span(
             "goldseam.prompt.sha256": "…",
             "goldseam.prompt.length": 15,
             "goldseam.recovery.outcome": "not_needed",
-            "goldseam.retry.count": 0,
             "http.response.status_code": 200,
-            "http.response.header.x-request-id": ("req_00000001",),
             "gen_ai.response.model": "gpt-4o",
             "gen_ai.response.id": "chatcmpl-1",
             "gen_ai.usage.input_tokens": 14,
@@ -118,10 +116,9 @@ def test_metrics_of_a_success(
         "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-4o",
         "gen_ai.response.model": "gpt-4o",
-        "server.address": "127.0.0.1",
-        "server.port": provider.port,
     }
-    assert recorder.points("gen_ai.client.operation.duration") == [(base, 1)]
+    server = {"server.address": "127.0.0.1", "server.port": provider.port}
+    assert recorder.points("gen_ai.client.operation.duration") == [({**base, **server}, 1)]
     assert recorder.points("gen_ai.client.token.usage") == [
         ({**base, "gen_ai.token.type": "input"}, 1),
         ({**base, "gen_ai.token.type": "output"}, 1),
@@ -245,7 +242,7 @@ class TestRawResponses:
         assert response.parse().choices[0].message.content == "Nine"
         assert response.headers["x-request-id"]
         assert recorder.facts["gen_ai.usage.input_tokens"] == 14
-        assert recorder.facts["goldseam.retry.count"] == 0
+        assert "goldseam.retry.count" not in recorder.facts
 
     def test_streaming_response_is_followed_until_read(
         self, client: openai.OpenAI, provider: ScriptedProvider, recorder: Recorder

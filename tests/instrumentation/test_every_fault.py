@@ -25,20 +25,22 @@ from tests.instrumentation.scenarios import SCENARIOS, Asking, Scenario
 
 import goldseam.instrumentation
 from goldseam.instrumentation import GoldseamInstrumentor, _guard
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery import hooks
 from goldseam.recovery.testing import Reply, ScriptedProvider, chat
 
 OUTSIDE: Final = {
     "_guard": "the fence itself",
     **dict.fromkeys(
-        ("_instrumentor", "_patch", "_settings", "_instruments", "_sdks.Sdk.base_module",
+        ("_instrumentor", "_switch", "_patch", "_settings", "_instruments", "_sdks.Sdk.base_module",
          "_sdk.ChokePoint.__init__", "_sdk.ChokePoint.close", "_wire.Wire.__init__",
          "_endpoint.Endpoints.__init__", "_clients.Clients.__init__", "_clients.Clients.close",
          "_clients.Clients.aclose", "_pending", "_pending_send",
          "_aids.Aids.__init__", "_aids.Aids.close", "_aids.open_aids", "_aids._opened",
          "_sdk._with_cache", "_routes.Routes.__init__",
          "_content._settings", "_content._redact.loaded", "_content._redact.Redaction.__init__",
-         "_content._capture.Content.__init__"),
+         "_content._capture.Content.__init__", "_counts.create", "_counts.Counts.__init__",
+         "_counts.Counts.observe", "_counts.Counts._named"),
         "runs when the application switches Goldseam on or off, or beside its calls",
     ),
     **dict.fromkeys(("_context.context", "_context.CallContext", "_context._text",
@@ -200,7 +202,7 @@ class _Stage:
 
 async def _finished(run: Awaitable[Any]) -> Any:
     """Return what a scenario gives, after Goldseam's own connections of this loop are closed."""
-    choke_point: Any = GoldseamInstrumentor()._choke_point
+    choke_point: Any = SWITCH.choke_point
     try:
         return await run
     finally:

@@ -327,9 +327,7 @@ def test_text_completion(
             "goldseam.provider.name = 'openai'",
             "goldseam.recovery.outcome = 'not_needed'",
             "goldseam.response.length = 10",
-            "goldseam.retry.count = 0",
             "goldseam.span.type = 'request'",
-            "http.response.header.x-request-id = ('req_00000001',)",
             "http.response.status_code = 200",
             "server.address = '127.0.0.1'",
             "server.port = …",
@@ -416,7 +414,6 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
-                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
                     "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
@@ -433,7 +430,6 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
-                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
                     "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
@@ -450,7 +446,6 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
-                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
                     "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
@@ -465,7 +460,6 @@ def test_other_request(
                     "goldseam.log.id = …",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
-                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
                     "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
@@ -483,7 +477,6 @@ def test_other_request(
                     "goldseam.prompt.sha256 = edcd8e70…",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
-                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
                     "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
@@ -497,7 +490,6 @@ def test_other_request(
                     "goldseam.log.id = …",
                     "goldseam.provider.name = 'openai'",
                     "goldseam.recovery.outcome = 'not_needed'",
-                    "goldseam.retry.count = 0",
                     "goldseam.span.type = 'request'",
                     "http.response.status_code = 200",
                     "server.address = '127.0.0.1'",
@@ -555,5 +547,5 @@ def test_attempts_are_counted_on_every_path_of_an_operation(
 
     told = [span.attributes or {} for span in recorder.finished]
     assert [each["gen_ai.operation.name"] for each in told] == ["image_generation"] * 2
-    assert [each["goldseam.retry.count"] for each in told] == [0, 0]
+    assert not any("goldseam.retry.count" in each for each in told)
     assert [each["http.response.status_code"] for each in told] == [200, 200]

@@ -51,7 +51,6 @@ class TestOff:
                 "goldseam.error.code": "QUOTA_EXCEEDED",
                 "http.response.status_code": 429,
                 "goldseam.recovery.outcome": "skipped",
-                "goldseam.retry.count": 0,
             }
         )
         assert recorder.request.events == ()
@@ -295,7 +294,7 @@ class TestOn:
         for _ in range(4):
             caller.ask(client={"max_retries": 3})
 
-        counted = sum(facts_of(r)["goldseam.retry.count"] + 1 for r in recorder.requests)
+        counted = sum(facts_of(r).get("goldseam.retry.count", 0) + 1 for r in recorder.requests)
         assert counted == provider.count + backup.count == _sent(recorder)
 
     def test_other_provider_gets_nothing_private(

@@ -11,13 +11,11 @@ import openai
 import pytest
 from opentelemetry import context as otel
 from opentelemetry import trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import NonRecordingSpan
 from tests.instrumentation.conftest import KEY, QUESTION, Instrument, Recorder, mending
 
 from goldseam.instrumentation import context
-from goldseam.instrumentation._instruments import MAX_MODULES, ActiveRequests, Modules
+from goldseam.instrumentation._instruments import MAX_MODULES, Modules
 from goldseam.recovery.testing import ScriptedProvider, chat, cut, error, hang, ollama, stream
 from goldseam.semconv import metrics
 
@@ -110,29 +108,6 @@ class TestActiveRequests:
         httpx.post(url, json={"model": "m", "messages": QUESTION, "stream": False})
 
         assert [value for _, value in recorder.points(ACTIVE)] == [0]
-
-    def test_counts_of_the_past_are_forgotten(self) -> None:
-        """A meter provider that lives on does not report what nobody counts any more."""
-        from goldseam.instrumentation import _instruments  # noqa: PLC0415 - one test's
-
-        reader = InMemoryMetricReader()
-        meter = MeterProvider([reader], shutdown_on_exit=False).get_meter("test")
-        instruments = _instruments.create(meter)
-        instruments.active.change("openai", "chat", 1)
-        del instruments
-        gc.collect()
-
-        assert reader.get_metrics_data() is None
-
-
-def test_counts_are_kept_apart() -> None:
-    """Providers and operations are series of their own."""
-    active = ActiveRequests()
-    active.change("openai", "chat", 1)
-    active.change("openai", "embeddings", 1)
-    active.change("openai", "chat", -1)
-
-    assert [each.value for each in active.observations()] == [0, 1]
 
 
 class TestStreams:
@@ -228,18 +203,19 @@ def test_advised_buckets_reach_the_reader(
 
 
 def test_exemplars_lead_to_the_trace(
-    client: openai.OpenAI, recorder: Recorder, instrument: Instrument
+    client: openai.OpenAI, provider: ScriptedProvider, recorder: Recorder, instrument: Instrument
 ) -> None:
-    """Records of duration, tokens and attempts carry the request span's ids."""
+    """Records of a call's times carry the request span's ids; its tokens are one step away."""
     instrument()
+    provider.script(stream("one two three"))
 
-    client.chat.completions.create(model="m", messages=QUESTION)
+    list(client.chat.completions.create(model="m", messages=QUESTION, stream=True))
 
     context = recorder.request.context
     assert context is not None
-    names = {metrics.OPERATION_DURATION, metrics.TOKEN_USAGE, metrics.CLIENT_ATTEMPTS}
+    names = {metrics.OPERATION_DURATION, metrics.TIME_TO_FIRST_CHUNK, PER_CHUNK}
     points = [p for each in found(recorder) if each.name in names for p in each.data.data_points]
-    assert len(points) == 4
+    assert len(points) == 3
     for point in points:
         ids = {(each.trace_id, each.span_id) for each in point.exemplars}
         assert ids == {(context.trace_id, context.span_id)}

@@ -21,6 +21,7 @@ from tests.instrumentation.scenarios import HTTP
 from tests.instrumentation.styles import create, entered, make_client, read, settle
 
 from goldseam.instrumentation import GoldseamInstrumentor
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery.testing import (
     ScriptedProvider,
     chat,
@@ -153,7 +154,7 @@ def test_exported_bytes_hold_no_secret(
         backup.script(error(500, message=f"Failed on {SAID}"), chat(SAID))
 
         async def main() -> None:
-            clients: Any = GoldseamInstrumentor()._choke_point
+            clients: Any = SWITCH.choke_point
             await _use_sdk(provider, is_async=is_async)
             await _use_wire(provider, is_async=is_async)
             await clients.clients.aclose()

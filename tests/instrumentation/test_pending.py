@@ -21,6 +21,7 @@ from tests.instrumentation.conftest import KEY, QUESTION, Instrument, Recorder
 
 from goldseam.instrumentation import GoldseamInstrumentor, SettingsError, _pending, _settings
 from goldseam.instrumentation._pending import Pending
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery.testing import Reply, Request, ScriptedProvider, chat
 
 SOON_S = 10
@@ -202,7 +203,7 @@ class TestAnnouncement:
     def test_nothing_is_set_up_unless_asked(self, instrument: Instrument) -> None:
         """Without an endpoint there is neither a queue nor a thread."""
         instrument()
-        assert GoldseamInstrumentor()._pending is None
+        assert SWITCH.pending is None
         assert "goldseam-pending" not in [each.name for each in threading.enumerate()]
 
 
@@ -262,7 +263,7 @@ class TestQueue:
         instrument(pending_endpoint=collector.url)
         provider.script(chat("nine"))
         _ask(provider, "sdk")
-        pending = GoldseamInstrumentor()._pending
+        pending = SWITCH.pending
         assert pending is not None
         assert (len(pending._started), pending._thread) == (0, None)
 
@@ -383,7 +384,7 @@ class TestFaults:
         monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.common", None)
         instrument(pending_endpoint="http://127.0.0.1:9")
         assert "pip install 'goldseam[otlp]'" in caplog.text
-        assert GoldseamInstrumentor()._pending is None
+        assert SWITCH.pending is None
 
     def test_a_wrong_endpoint_is_refused(self, instrument: Instrument) -> None:
         """An argument that is no address raises and says what one looks like."""

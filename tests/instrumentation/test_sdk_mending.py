@@ -20,6 +20,7 @@ from tests.instrumentation.styles import (
 )
 
 from goldseam.instrumentation import GoldseamInstrumentor
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery import Policy, Provider, RecoveryConfig
 from goldseam.recovery.testing import (
     Reply,
@@ -56,7 +57,7 @@ def _call(sdk: str, provider: ScriptedProvider, *, is_async: bool, **options: An
             try:
                 return await create(client, resource, {**asked, **options})
             finally:
-                choke_point = GoldseamInstrumentor()._choke_point
+                choke_point = SWITCH.choke_point
                 if choke_point is not None:
                     await choke_point.clients.aclose()
 

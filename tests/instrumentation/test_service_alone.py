@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from dirty_equals import IsPartialDict
-from tests.instrumentation.conftest import Instrument, Recorder
+from tests.instrumentation.conftest import Instrument, Recorder, facts_of
 
 from goldseam.instrumentation import SettingsError
 from goldseam.instrumentation.service import AIService, AITask
@@ -62,6 +62,38 @@ async def test_who_asks_is_on_the_span(
     assert recorder.request.context
     assert response.trace_id == f"{recorder.request.context.trace_id:032x}"
     assert recorder.points("gen_ai.client.operation.duration")[0][1] == 1
+
+
+async def test_confidence_reaches_the_span(
+    provider: ScriptedProvider, recorder: Recorder, instrument: Instrument
+) -> None:
+    """How sure the model says that it is, is told where the process's spans go."""
+    provider.script(chat('{"type": "invoice", "confidence": 0.9}'))
+    instrument()
+    await AIService.classify_document(document_content="…", expected_types=["invoice"])
+    (annotation,) = recorder.of_type("annotation")
+    assert facts_of(annotation)["goldseam.confidence.score"] == 0.9
+
+
+@pytest.mark.parametrize("mode", ["on", "observe"])
+async def test_answers_are_kept(
+    provider: ScriptedProvider,
+    instrument: Instrument,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+) -> None:
+    """With a cache in the settings the answer of before stands in for a failed call."""
+    with (tmp_path / "goldseam.toml").open("a") as settings:
+        settings.write("\n[cache]\n")
+    monkeypatch.setenv("GOLDSEAM_RECOVERY", mode)
+    provider.script(chat("nine"), error(404))
+    instrument(recovery=None)
+    await AIService.query(task=AITask.ANALYSIS, prompt="…")
+    response = await AIService.query(task=AITask.ANALYSIS, prompt="…")
+    assert (response.content, response.is_error) == (
+        ("nine", False) if mode == "on" else ("", True)
+    )
 
 
 async def test_nothing_is_repeated_unwatched(provider: ScriptedProvider) -> None:

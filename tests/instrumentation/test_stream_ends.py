@@ -8,7 +8,8 @@ import openai
 import pytest
 from tests.instrumentation.conftest import KEY, QUESTION, Caller, Recorder, mending
 
-from goldseam.instrumentation import GoldseamInstrumentor, _streams, uninstrument
+from goldseam.instrumentation import _streams, uninstrument
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery.testing import ScriptedProvider, chat, error, raw, stream
 
 WORDS = ("one", " two", " three", " four")
@@ -414,6 +415,6 @@ async def _read_async(provider: ScriptedProvider) -> None:
             model="gpt-4o", messages=QUESTION, stream=True
         )  # fmt: skip
         assert len([chunk async for chunk in answer]) == 6
-        choke_point = GoldseamInstrumentor()._choke_point
+        choke_point = SWITCH.choke_point
         assert choke_point is not None
         await choke_point.clients.aclose()

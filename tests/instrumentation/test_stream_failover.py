@@ -8,7 +8,7 @@ import openai
 import pytest
 from tests.instrumentation.conftest import KEY, QUESTION, Instrument, Recorder, mending
 
-from goldseam.instrumentation import GoldseamInstrumentor
+from goldseam.instrumentation._switch import SWITCH
 from goldseam.recovery.testing import ScriptedProvider, cut, error, hang, raw, stream
 
 SSE = {"content-type": "text/event-stream"}
@@ -55,7 +55,7 @@ def read(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Any:
             except Exception as failure:  # noqa: BLE001 - the SDK's or the HTTP library's
                 return kind, texts, failure
             finally:
-                choke_point = GoldseamInstrumentor()._choke_point
+                choke_point = SWITCH.choke_point
                 if choke_point is not None:
                     await choke_point.clients.aclose()
             return kind, texts, None

@@ -14,6 +14,7 @@ from goldseam.recovery import (
     preset_config,
     preset_providers,
 )
+from goldseam.recovery.cached import CacheStrategy
 from goldseam.recovery.config import parse_config
 from goldseam.recovery.providers import ready_alternatives
 
@@ -145,6 +146,16 @@ def test_preset_goes_to_openai_second(preset: Preset, first: str) -> None:
     assert (asked.name, behind.name) == (first, "openai")
     assert behind.target_for(asked.models["*"]) == Target("openai", "gpt-4o-mini")
     assert preset_config(preset).policy.fallback == (first, "openai")
+
+
+def test_defaults_keep_the_documented_names_and_numbers() -> None:
+    """Strategies are `retry`, `simplify`, `fallback` and `cache`; three tries, waits up to 2 s."""
+    config = preset_config("development")
+
+    names = {each.name for each in config.strategies}
+    assert names | {CacheStrategy.name} == {"retry", "simplify", "fallback", "cache"}
+    assert config.policy.max_attempts_per_provider == 3
+    assert config.policy.backoff_caps_s == (0.5, 1.0, 2.0)
 
 
 def test_preset_is_where_a_document_starts() -> None:

@@ -12,18 +12,19 @@ with context(tenant_id="acme", module="invoices"):
 ```
 """
 
+from typing import TYPE_CHECKING
+
 from goldseam.instrumentation._context import (
     BaggageSpanProcessor,
     CallContext,
     annotate,
     context,
 )
-from goldseam.instrumentation._instrumentor import (
-    GoldseamInstrumentor,
-    instrument,
-    uninstrument,
-)
 from goldseam.instrumentation._settings import SettingsError
+from goldseam.instrumentation._switch import instrument, uninstrument
+
+if TYPE_CHECKING:
+    from goldseam.instrumentation._instrumentor import GoldseamInstrumentor
 
 __all__ = [
     "BaggageSpanProcessor",
@@ -35,3 +36,12 @@ __all__ = [
     "instrument",
     "uninstrument",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load `GoldseamInstrumentor` when somebody asks for it; it is heavier than all the rest."""
+    if name != "GoldseamInstrumentor":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from goldseam.instrumentation._instrumentor import GoldseamInstrumentor  # noqa: PLC0415 - see above
+
+    return GoldseamInstrumentor

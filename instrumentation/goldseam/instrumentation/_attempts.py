@@ -59,10 +59,8 @@ class Sent(NamedTuple):
     headers: Any
 
     def attributes(self) -> dict[str, AttributeValue]:
-        """Return status, error type, and where it failed what the provider said about limits."""
-        attributes: dict[str, AttributeValue] = {}
-        if self.http_status is not None:
-            attributes[_names.HTTP_RESPONSE_STATUS_CODE] = self.http_status
+        """Return status and request id, and where it failed what the provider said of limits."""
+        attributes = self.status()
         for key, value in getattr(self.headers, "raw", ()):
             name = key.lower()
             if name in REQUEST_ID_HEADERS or (
@@ -70,6 +68,12 @@ class Sent(NamedTuple):
             ):
                 attributes[_names.response_header(_text(name))] = [_text(value)]
         return attributes
+
+    def status(self) -> dict[str, AttributeValue]:
+        """Return the status alone, where there is one."""
+        if self.http_status is None:
+            return {}
+        return {_names.HTTP_RESPONSE_STATUS_CODE: self.http_status}
 
 
 class Attempts:
@@ -127,8 +131,15 @@ class Attempts:
         return response
 
     def attributes(self) -> dict[str, AttributeValue]:
-        """Return the span attributes of the last request."""
-        return self.last.attributes() if self.last is not None else {}
+        """Return the span attributes of the last request.
+
+        Where nothing failed, nobody asks for the provider's id, and reading headers costs.
+        """
+        last = self.last
+        if last is None:
+            return {}
+        went_well = self.count == 1 and last.error_type is None
+        return last.status() if went_well else last.attributes()
 
     def earlier(self) -> Iterator[Sent]:
         """Yield the requests before the last one."""
@@ -172,6 +183,19 @@ class Attempts:
 def attempts_in(context: Context) -> Attempts | None:
     """Return the attempts of the invocation that is at work in `context`."""
     return context.get(_KEY)  # type: ignore[return-value] # only `within` sets it
+
+
+def sdk_retries(holder: Any) -> int | None:
+    """Return how often the SDK repeated a request by itself, None where it does not tell.
+
+    Args:
+        holder: An exception or an HTTP response; both know the last request they belong to.
+    """
+    try:
+        value = holder.request.headers.get("x-stainless-retry-count")
+        return int(value) if value is not None else None
+    except Exception:  # noqa: BLE001 - many exceptions have no request, and some raise when asked
+        return None
 
 
 def _text(value: bytes) -> str:

@@ -76,6 +76,7 @@ class Endpoint:
         address: Host name or address.
         port: TCP port.
         attributes: The span attributes that follow from the above.
+        server: Those of the attributes that name the server.
         is_known: Whether the address told the provider.
     """
 
@@ -84,6 +85,7 @@ class Endpoint:
     address: str
     port: int
     attributes: Mapping[str, AttributeValue] = field(repr=False)
+    server: Mapping[str, AttributeValue] = field(repr=False)
     is_known: bool = True
 
 
@@ -110,6 +112,7 @@ def _endpoint(base_url: str, configured: str | None, otherwise: str) -> Endpoint
     known = _known_provider(host, port)
     provider = configured or known or otherwise
     family = known or provider
+    server: dict[str, AttributeValue] = {_names.SERVER_ADDRESS: host, _names.SERVER_PORT: port}
     return Endpoint(
         provider=provider,
         family=family,
@@ -118,9 +121,9 @@ def _endpoint(base_url: str, configured: str | None, otherwise: str) -> Endpoint
         attributes={
             names.PROVIDER_NAME: provider,
             _names.PROVIDER_NAME: family,
-            _names.SERVER_ADDRESS: host,
-            _names.SERVER_PORT: port,
+            **server,
         },
+        server=server,
         is_known=bool(configured or known),
     )
 

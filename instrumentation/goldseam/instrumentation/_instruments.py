@@ -1,51 +1,33 @@
-"""The instruments of the application side, each created once per `instrument()`.
+"""The instruments of the application side, each created once per meter provider.
 
 Names, units and buckets come from `goldseam.semconv.metrics`; which attributes an instrument
 carries is written beside it. Tenant, user and request id are never metric attributes.
 """
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from threading import Lock
-from typing import Final
+from typing import Any, Final, Self
+from weakref import WeakKeyDictionary
 
-from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Observation
+from opentelemetry.metrics import (
+    CallbackOptions,
+    Counter,
+    Histogram,
+    Meter,
+    MeterProvider,
+    Observation,
+    get_meter_provider,
+)
 
-from goldseam.instrumentation import _names
+from goldseam.instrumentation import _counts, _names
+from goldseam.instrumentation._counts import Counts
+from goldseam.semconv import attributes as names
 from goldseam.semconv import metrics
 
 MAX_MODULES: Final = 100
 """A module is a metric attribute, so its values must be few; all further ones are `other`."""
 
 OTHER: Final = "other"
-
-
-class ActiveRequests:
-    """Counts the calls in flight, by provider and operation.
-
-    The counts are read when metrics are collected, so that a call pays for two additions and not
-    for two measurements.
-    """
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], int] = {}
-        self._lock = Lock()
-
-    def change(self, provider: str, operation: str, by: int) -> None:
-        """Add to a count."""
-        key = (provider, operation)
-        with self._lock:
-            self._counts[key] = self._counts.get(key, 0) + by
-
-    def observations(self) -> Iterable[Observation]:
-        """Return every count, zeros included."""
-        with self._lock:
-            counts = list(self._counts.items())
-        return [
-            Observation(count, {_names.PROVIDER_NAME: provider, _names.OPERATION_NAME: operation})
-            for (provider, operation), count in counts
-        ]
 
 
 class Modules:
@@ -63,6 +45,31 @@ class Modules:
         return module
 
 
+class Budgets:
+    """The retry budgets of whoever keeps them now, shown in a gauge."""
+
+    def __init__(self) -> None:
+        self.read: Callable[[], Mapping[str, float]] = dict
+        """Gives the extra attempts left, by provider."""
+
+    @classmethod
+    def told_by(cls, meter: Meter) -> Self:
+        """Return budgets that a gauge of `meter` shows whenever somebody looks."""
+        budgets = cls()
+        meter.create_observable_gauge(
+            metrics.RECOVERY_BUDGET,
+            callbacks=[budgets.observe],
+            unit="{attempt}",
+            description="Extra attempts that a provider's retry budget still allows.",
+        )
+        return budgets
+
+    def observe(self, _options: CallbackOptions) -> Iterable[Observation]:
+        """Return what is left; called by the SDK when it collects."""
+        left = self.read().items()
+        return [Observation(count, {_names.PROVIDER_NAME: name}) for name, count in left]
+
+
 @dataclass(frozen=True, slots=True)
 class Instruments:
     """Every instrument that the application side records."""
@@ -70,33 +77,33 @@ class Instruments:
     duration: Histogram
     """Seconds per request: operation, provider, models, server, module, `error.type`."""
     token_usage: Histogram
-    """Tokens per request: as `duration`, with `gen_ai.token.type`."""
+    """Tokens per request: as `duration` less the server, with `gen_ai.token.type`."""
     first_chunk: Histogram
     """Seconds to the first chunk of a stream: as `duration`."""
     per_chunk: Histogram
     """Seconds from chunk to chunk, one mean per stream: as `duration`."""
-    attempts: Counter
+    attempts: Counts
     """Requests sent to a provider: provider, model, `error.type`, HTTP status."""
-    requests: Counter
+    requests: Counts
     """Requests that failed at first: outcome, error code, provider, model."""
     steps: Counter
     """Recovery steps: strategy, success, error code, provider."""
     step_duration: Histogram
     """Seconds per recovery step, waiting included: strategy, success."""
-    unclassified: Counter
+    unclassified: Counts
     """Errors that no rule knew: provider."""
     corrections_off: Counter
     """Corrections of the playbook that did not help and were switched off: correction id."""
-    active: ActiveRequests
+    active: Counts
     """Calls in flight: provider, operation."""
+    budgets: Budgets
+    """Extra attempts that are left: provider."""
     modules: Modules
     """Bounds the module on all of the above that carry it."""
 
 
 def create(meter: Meter) -> Instruments:
     """Return the instruments of `meter`."""
-    active = ActiveRequests()
-    _observe(meter, active)
     return Instruments(
         duration=meter.create_histogram(
             metrics.OPERATION_DURATION,
@@ -122,15 +129,29 @@ def create(meter: Meter) -> Instruments:
             description="Time from one chunk of a streamed answer to the next, mean per stream.",
             explicit_bucket_boundaries_advisory=list(metrics.DURATION_BUCKETS_S),
         ),
-        attempts=meter.create_counter(
+        attempts=_counts.create(
+            meter.create_observable_counter,
             metrics.CLIENT_ATTEMPTS,
             unit="{attempt}",
             description="Requests sent to AI providers.",
+            attributes=(
+                _names.PROVIDER_NAME,
+                _names.REQUEST_MODEL,
+                _names.ERROR_TYPE,
+                _names.HTTP_RESPONSE_STATUS_CODE,
+            ),
         ),
-        requests=meter.create_counter(
+        requests=_counts.create(
+            meter.create_observable_counter,
             metrics.RECOVERY_REQUESTS,
             unit="{request}",
             description="Calls that failed at first, by what recovery made of them.",
+            attributes=(
+                names.RECOVERY_OUTCOME,
+                names.ERROR_CODE,
+                _names.PROVIDER_NAME,
+                _names.REQUEST_MODEL,
+            ),
         ),
         steps=meter.create_counter(
             metrics.RECOVERY_STEPS,
@@ -143,51 +164,49 @@ def create(meter: Meter) -> Instruments:
             description="Duration of a recovery step, its wait included.",
             explicit_bucket_boundaries_advisory=list(metrics.RECOVERY_STEP_BUCKETS_S),
         ),
-        unclassified=meter.create_counter(
+        unclassified=_counts.create(
+            meter.create_observable_counter,
             metrics.ERROR_UNCLASSIFIED,
             unit="{error}",
             description="Errors that no classification rule knew.",
+            attributes=(_names.PROVIDER_NAME,),
         ),
         corrections_off=meter.create_counter(
             metrics.CORRECTIONS_SWITCHED_OFF,
             unit="{correction}",
             description="Corrections that did not keep what they promise and were switched off.",
         ),
-        active=active,
+        active=_counts.create(
+            meter.create_observable_up_down_counter,
+            metrics.CLIENT_ACTIVE_REQUESTS,
+            unit="{request}",
+            description="Calls to AI providers that have not ended.",
+            attributes=(_names.PROVIDER_NAME, _names.OPERATION_NAME),
+        ),
+        budgets=Budgets.told_by(meter),
         modules=Modules(),
     )
 
 
-def _observe(meter: Meter, active: ActiveRequests) -> None:
-    """Let a meter read the counts for as long as somebody changes them; it never forgets us."""
-    reference = weakref.ref(active)
-
-    def observe(_options: CallbackOptions) -> Iterable[Observation]:
-        counts = reference()
-        return counts.observations() if counts is not None else ()
-
-    meter.create_observable_up_down_counter(
-        metrics.CLIENT_ACTIVE_REQUESTS,
-        callbacks=[observe],
-        unit="{request}",
-        description="Calls to AI providers that have not ended.",
-    )
+class _GlobalProvider:
+    """Stands for the global meter provider, which may be set after `instrument()`."""
 
 
-def watch_budgets(meter: Meter, budgets: Callable[[], Mapping[str, float]]) -> None:
-    """Show the retry budgets in a gauge.
+_made: Final[WeakKeyDictionary[Any, Instruments]] = WeakKeyDictionary()
+
+
+def of(provider: MeterProvider | None, meter: Meter) -> Instruments:
+    """Return the instruments of a meter provider, the same ones for as long as it lives.
+
+    An SDK forgets no callback and takes none from a second instrument of the same name. So a
+    program that instruments itself again goes on with the counts that it had.
 
     Args:
-        meter: Where the gauge goes.
-        budgets: Gives the extra attempts left, by provider, whenever somebody looks.
+        provider: The meter provider; None is the global one.
+        meter: Makes the instruments where there are none yet.
     """
-
-    def observe(_options: CallbackOptions) -> Iterable[Observation]:
-        return [Observation(left, {_names.PROVIDER_NAME: name}) for name, left in budgets().items()]
-
-    meter.create_observable_gauge(
-        metrics.RECOVERY_BUDGET,
-        callbacks=[observe],
-        unit="{attempt}",
-        description="Extra attempts that a provider's retry budget still allows.",
-    )
+    is_global = provider is None or provider is get_meter_provider()
+    key = _GlobalProvider if is_global else provider
+    if key not in _made:
+        _made[key] = create(meter)
+    return _made[key]

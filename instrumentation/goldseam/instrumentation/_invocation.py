@@ -8,16 +8,15 @@ it ends, and content is looked at only if the span is recorded.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from goldseam.errors import ErrorCode
 from goldseam.instrumentation import _fault, _names
-from goldseam.instrumentation._attempts import Attempts, Sent
+from goldseam.instrumentation._attempts import Attempts, Sent, sdk_retries
 from goldseam.instrumentation._context import (
     SHARED_KEYS,
     call_attributes,
@@ -29,94 +28,14 @@ from goldseam.instrumentation._fault import Fault
 from goldseam.instrumentation._formats import Answer, Body, Format, name_of
 from goldseam.instrumentation._formats._base import with_usage_of
 from goldseam.instrumentation._guard import fenced, report
-from goldseam.instrumentation._instruments import Instruments
-from goldseam.instrumentation._pending import Pending
+from goldseam.instrumentation._measuring import Ended, measure
 from goldseam.instrumentation._privacy import canonical_text, sha256, texts_in
+from goldseam.instrumentation._repair import Repair
+from goldseam.instrumentation._telemetry import Telemetry
 from goldseam.instrumentation._truncation import is_truncated
 from goldseam.semconv import attributes as names
-from goldseam.semconv import log_id
+from goldseam.semconv import log_id_text
 from goldseam.semconv.attributes import RecoveryOutcome, SpanType
-
-if TYPE_CHECKING:
-    from goldseam.instrumentation._content._capture import Content
-
-
-@dataclass(frozen=True, slots=True)
-class Telemetry:
-    """Where invocations write to, and how much; one per `instrument()`.
-
-    Attributes:
-        tracer: Makes the spans.
-        instruments: Take the metrics.
-        content: Captures prompts and answers; None leaves them out.
-        prompt_hash: Whether the prompt's SHA-256 is told.
-    """
-
-    tracer: Tracer
-    instruments: Instruments
-    pending: Pending | None = None
-    content: "Content | None" = None
-    prompt_hash: bool = True
-
-
-@dataclass(slots=True)
-class Repair:
-    """What recovery did to a call; filled in by `_recovery`, put onto the span at the end.
-
-    Attributes:
-        outcome: How the call ended, seen from recovery.
-        first_code: Code of the first failure; None for a call that never failed.
-        extra_attempts: Provider calls beyond the first; None where the SDK did not tell.
-        attempts_counted: Whether the attempts are in the metrics already.
-        steps: Steps that ran.
-        wait_s: Seconds waited in all.
-        duration_s: Seconds from the first failure to the outcome.
-        strategy: The strategy that worked.
-        provider: The provider that answered.
-        model: The model that was asked there.
-        degraded: Whether that was less than asked for: another model, a shortened prompt, an old
-            answer.
-        cache_hit: Whether the answer came from the cache; None where the cache was not asked.
-        correction_id: The correction of the playbook that was applied.
-    """
-
-    outcome: RecoveryOutcome = RecoveryOutcome.NOT_NEEDED
-    first_code: ErrorCode | None = None
-    extra_attempts: int | None = None
-    attempts_counted: bool = False
-    steps: int = 0
-    wait_s: float = 0.0
-    duration_s: float | None = None
-    strategy: str | None = None
-    provider: str | None = None
-    model: str | None = None
-    degraded: bool = False
-    spent: dict[int, Answer] = field(default_factory=dict)
-    cache_hit: bool | None = None
-    correction_id: str | None = None
-
-    def attributes(self) -> dict[str, AttributeValue]:
-        """Return the request span's recovery attributes."""
-        attributes: dict[str, AttributeValue] = {names.RECOVERY_OUTCOME: self.outcome.value}
-        if self.extra_attempts is not None:
-            attributes[names.RETRY_COUNT] = self.extra_attempts
-        if self.cache_hit is not None:
-            attributes[names.CACHE_HIT] = self.cache_hit
-        if self.duration_s is None:
-            return attributes
-        attributes[names.RECOVERY_STEPS] = self.steps
-        attributes[names.RECOVERY_WAIT] = self.wait_s
-        attributes[names.RECOVERY_DURATION] = self.duration_s
-        if self.correction_id is not None:
-            attributes[names.CORRECTION_ID] = self.correction_id
-        if self.strategy is not None:
-            attributes[names.RECOVERY_STRATEGY] = self.strategy
-            attributes[names.RECOVERY_DEGRADED] = self.degraded
-        if self.provider is not None:
-            attributes[names.RECOVERY_PROVIDER_NAME] = self.provider
-        if self.model is not None:
-            attributes[names.RECOVERY_MODEL] = self.model
-        return attributes
 
 
 class Invocation:
@@ -195,7 +114,7 @@ class Invocation:
             self._at_end.update(telemetry.content.asked(format_, body))
             self.reading = telemetry.content.reading(format_)
         note_call(self)
-        telemetry.instruments.active.change(endpoint.family, format_.operation, 1)
+        telemetry.instruments.active.add(1, (endpoint.family, format_.operation))
 
     def stop(self, response: Any, *, retries: int | None = None) -> None:
         """End the call with an answer.
@@ -282,7 +201,7 @@ class Invocation:
     def log_id(self) -> str:
         """Return the id of the request's row."""
         context = self.span.get_span_context()
-        return str(log_id(self.started_ns, context.trace_id, context.span_id))
+        return log_id_text(self.started_ns, context.trace_id, context.span_id)
 
     def annotate(self, facts: Mapping[str, AttributeValue]) -> bool:
         """Put facts on the span, or on a small one of their own once this one has ended."""
@@ -312,15 +231,8 @@ class Invocation:
         self, provider: str, model: str | None, fault: Fault | Sent | None, *, count: int = 1
     ) -> None:
         """Count requests sent to a provider."""
-        attributes: dict[str, AttributeValue] = {_names.PROVIDER_NAME: provider}
-        if model is not None:
-            attributes[_names.REQUEST_MODEL] = model
-        if fault is not None:
-            if fault.error_type is not None:
-                attributes[_names.ERROR_TYPE] = fault.error_type
-            if fault.http_status is not None:
-                attributes[_names.HTTP_RESPONSE_STATUS_CODE] = fault.http_status
-        self.telemetry.instruments.attempts.add(count, attributes, self.context)
+        error_type, status = (fault.error_type, fault.http_status) if fault else (None, None)
+        self.telemetry.instruments.attempts.add(count, (provider, model, error_type, status))
 
     def _attributes_at_start(self, called_by: Mapping[str, str]) -> dict[str, AttributeValue]:
         operation = self.format.operation
@@ -381,8 +293,8 @@ class Invocation:
             answer = with_usage_of(answer, self.repair.spent.values())
         if fault is not None:
             self._status = "cancelled" if fault.code is ErrorCode.CANCELLED else "error"
-        active = self.telemetry.instruments.active
-        active.change(self.endpoint.family, self.format.operation, -1)
+        series = (self.endpoint.family, self.format.operation)
+        self.telemetry.instruments.active.add(-1, series)
         self._note_retries(self.attempts.count - 1 if self.attempts.count else None)
         duration_s = time.perf_counter() - self.started_s
         if fault is not None and self.repair.outcome is RecoveryOutcome.NOT_NEEDED:
@@ -395,7 +307,7 @@ class Invocation:
             self.span.end()
             self._body = {}
             self._secrets = tuple
-        self._measure(fault, answer, duration_s, first_chunk_s)
+        measure(self, Ended(fault, answer, duration_s, first_chunk_s))
 
     @fenced
     def _describe_end(
@@ -430,89 +342,3 @@ class Invocation:
         if not isinstance(length, int):
             return False
         return is_truncated(length, input_tokens, self.format.prompt_parts(self._body))
-
-    @fenced
-    def _measure(
-        self,
-        fault: Fault | None,
-        answer: Answer | None,
-        duration_s: float,
-        first_chunk_s: float | None,
-    ) -> None:
-        instruments, context = self.telemetry.instruments, self.context
-        attributes = self._metric_attributes(fault, answer)
-        instruments.duration.record(duration_s, attributes, context)
-        if answer is not None:
-            self._measure_tokens(answer, attributes)
-        if first_chunk_s is not None:
-            instruments.first_chunk.record(first_chunk_s, attributes, context)
-        if self.chunk_gap_s is not None:
-            instruments.per_chunk.record(self.chunk_gap_s, attributes, context)
-        if not self.repair.attempts_counted:
-            self._count_attempts(fault)
-        if self.repair.first_code is not None:
-            self._measure_outcome(self.repair.first_code)
-
-    def _count_attempts(self, fault: Fault | None) -> None:
-        """Count what the SDK sent; where the wire did not see it, all under the last outcome."""
-        unseen = 1 + (self.repair.extra_attempts or 0)
-        for sent in self.attempts.earlier():
-            self.count_attempt(self.endpoint.family, self.model, sent)
-            unseen -= 1
-        self.count_attempt(self.endpoint.family, self.model, fault, count=unseen)
-
-    def _measure_tokens(self, answer: Answer, attributes: dict[str, AttributeValue]) -> None:
-        record = self.telemetry.instruments.token_usage.record
-        if answer.input_tokens is not None:
-            record(answer.input_tokens, {**attributes, _names.TOKEN_TYPE: "input"}, self.context)
-        if answer.output_tokens is not None:
-            record(answer.output_tokens, {**attributes, _names.TOKEN_TYPE: "output"}, self.context)
-
-    def _measure_outcome(self, code: ErrorCode) -> None:
-        attributes: dict[str, AttributeValue] = {
-            names.RECOVERY_OUTCOME: self.repair.outcome.value,
-            names.ERROR_CODE: code.value,
-            _names.PROVIDER_NAME: self.endpoint.family,
-        }
-        if self.model is not None:
-            attributes[_names.REQUEST_MODEL] = self.model
-        instruments = self.telemetry.instruments
-        instruments.requests.add(1, attributes, self.context)
-        if code is ErrorCode.UNKNOWN:
-            provider = {_names.PROVIDER_NAME: self.endpoint.family}
-            instruments.unclassified.add(1, provider, self.context)
-
-    def _metric_attributes(
-        self, fault: Fault | None, answer: Answer | None
-    ) -> dict[str, AttributeValue]:
-        endpoint = self.endpoint
-        attributes: dict[str, AttributeValue] = {
-            _names.OPERATION_NAME: self.format.operation,
-            _names.PROVIDER_NAME: endpoint.family,
-            _names.SERVER_ADDRESS: endpoint.address,
-            _names.SERVER_PORT: endpoint.port,
-        }
-        if self.model is not None:
-            attributes[_names.REQUEST_MODEL] = self.model
-        if answer is not None and answer.model is not None:
-            attributes[_names.RESPONSE_MODEL] = answer.model
-        if fault is not None:
-            attributes[_names.ERROR_TYPE] = fault.error_type
-        module = self.shared_attributes.get(names.MODULE)
-        if module is not None:
-            bounded = self.telemetry.instruments.modules.bounded
-            attributes[names.MODULE] = bounded(str(module))
-        return attributes
-
-
-def sdk_retries(holder: Any) -> int | None:
-    """Return how often the SDK repeated a request by itself, None where it does not tell.
-
-    Args:
-        holder: An exception or an HTTP response; both know the last request they belong to.
-    """
-    try:
-        value = holder.request.headers.get("x-stainless-retry-count")
-        return int(value) if value is not None else None
-    except Exception:  # noqa: BLE001 - many exceptions have no request, and some raise when asked
-        return None

@@ -1,6 +1,6 @@
 """Puts the choke point into an SDK's base clients, the wire over HTTP clients, and takes them out.
 
-Called by `_instrumentor` when an SDK is there. What is taken out leaves the SDK's own functions.
+Called by `_switch` when an SDK is there. What is taken out leaves the SDK's own functions.
 """
 
 import inspect

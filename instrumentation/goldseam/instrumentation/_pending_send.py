@@ -1,6 +1,6 @@
 """Sends pending spans to Goldseam's collector: OTLP over HTTP, in protobuf.
 
-`_instrumentor` makes a sender where an endpoint is set; `_pending` calls it in its own thread. The
+`_switch` makes a sender where an endpoint is set; `_pending` calls it in its own thread. The
 encoder is the official one, of the extra `otlp`, and is loaded by the first sending. The sending
 itself is the standard library's, because the official exporter repeats and logs each failure.
 """

@@ -15,7 +15,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar
 
 from opentelemetry.context import get_current
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from goldseam.instrumentation._aids import Aids
 from goldseam.instrumentation._clients import OWN_CLIENT, Clients
@@ -23,7 +22,7 @@ from goldseam.instrumentation._current import Current
 from goldseam.instrumentation._endpoint import Endpoints
 from goldseam.instrumentation._formats import Body, format_of, other_of
 from goldseam.instrumentation._guard import fenced, report
-from goldseam.instrumentation._invocation import Invocation, Telemetry
+from goldseam.instrumentation._invocation import Invocation
 from goldseam.instrumentation._others import is_told_by_others
 from goldseam.instrumentation._raw import follow_raw, is_raw
 from goldseam.instrumentation._recovery import Mender, NotMended
@@ -31,6 +30,8 @@ from goldseam.instrumentation._request import SentRequest, options_of
 from goldseam.instrumentation._routes import Routes
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected, follow
+from goldseam.instrumentation._suppressed import is_suppressed
+from goldseam.instrumentation._telemetry import Telemetry
 from goldseam.instrumentation._verdict import Unusable, achecked, checked, fault_of
 from goldseam.recovery import RecoveryConfig, Target, Vitals, is_spared, original_timeout_s
 from goldseam.recovery.tokens import estimated_prompt_tokens
@@ -183,11 +184,12 @@ class ChokePoint:
 
     def _watches(self, client: Any) -> bool:
         """Tell whether a call is ours to watch; one that is told by others only to mend it."""
+        context = get_current()
         return (
             self.is_active
-            and is_instrumentation_enabled()
+            and not is_suppressed(context)
             and not hasattr(client, OWN_CLIENT)
-            and (not self._routes.are_all_off or not is_told_by_others(get_current()))
+            and (not self._routes.are_all_off or not is_told_by_others(context))
         )
 
 

@@ -1,6 +1,6 @@
 """The SDKs whose calls pass a base client of their own, which is where they are watched.
 
-`_instrumentor` patches each of them when it is imported; `_endpoint` and `_clients` ask which one a
+`_switch` patches each of them when it is imported; `_endpoint` and `_clients` ask which one a
 client belongs to. To add one, list it here: its requests need a `_base_client` module with the
 classes `SyncAPIClient` and `AsyncAPIClient`.
 """

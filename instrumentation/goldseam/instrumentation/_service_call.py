@@ -17,13 +17,14 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import NoOpMeterProvider
 
-from goldseam.instrumentation import _instrumentor, _instruments, _settings
+from goldseam.instrumentation import _instruments, _settings, _switch
+from goldseam.instrumentation._aids import Aids, open_aids
 from goldseam.instrumentation._clients import new_client
-from goldseam.instrumentation._invocation import Telemetry
 from goldseam.instrumentation._patch import unwatched
 from goldseam.instrumentation._sdk import ChokePoint
 from goldseam.instrumentation._sdks import OPENAI
 from goldseam.instrumentation._settings import Settings, SettingsError
+from goldseam.instrumentation._telemetry import Telemetry
 from goldseam.recovery import Provider, RecoveryConfig, Vitals, load_config
 from goldseam.recovery.config import preset_config
 from goldseam.recovery.providers import Preset
@@ -102,10 +103,12 @@ class Watching:
     Attributes:
         telemetry: Where spans and metrics go; None watches nothing.
         config: Providers and recovery.
+        aids: Kept answers and the playbook.
     """
 
     telemetry: Telemetry | None
     config: RecoveryConfig
+    aids: Aids
 
 
 def watching(*, is_stored: bool, enable_recovery: bool) -> Watching:
@@ -118,7 +121,7 @@ def watching(*, is_stored: bool, enable_recovery: bool) -> Watching:
         RecoveryConfigError: `GOLDSEAM_CONFIG` names a file that cannot be used.
         SettingsError: `GOLDSEAM_ENVIRONMENT` is wrong.
     """
-    process = _instrumentor.current()
+    process = _switch.current()
     config = providers_of(process.settings.recovery if process else load_config(os.environ))
     mode: Mode = "off"
     if enable_recovery and is_stored:
@@ -126,7 +129,10 @@ def watching(*, is_stored: bool, enable_recovery: bool) -> Watching:
     elif enable_recovery and process is not None:
         mode = config.mode
     telemetry = _tracers.telemetry(process) if is_stored or process is not None else None
-    return Watching(telemetry, replace(config, mode=mode))
+    config = replace(config, mode=mode)
+    if process is not None and process.settings.recovery.mode == mode:
+        return Watching(telemetry, config, process.aids)
+    return Watching(telemetry, config, _aids.of(config))
 
 
 @contextmanager
@@ -151,8 +157,9 @@ async def ask(watching: Watching, provider: Provider, **options: Any) -> Any:
 
 
 async def aclose() -> None:
-    """Close the connections of the running event loop."""
+    """Close the connections of the running event loop, and let go of kept answers."""
     await _clients.aclose()
+    _aids.close()
 
 
 class _Tracers:
@@ -162,7 +169,7 @@ class _Tracers:
         self._alone: Telemetry | None = None
         self._beside: WeakKeyDictionary[Any, Telemetry] = WeakKeyDictionary()
 
-    def telemetry(self, process: "_instrumentor.Instrumented | None") -> Telemetry:
+    def telemetry(self, process: "_switch.Instrumented | None") -> Telemetry:
         """Return where a watched call writes to."""
         if process is None:
             if self._alone is None:
@@ -201,7 +208,7 @@ def _tracer(beside: Any) -> Any:
     if app is not None:
         # The SDK has no public way to hand a span to somebody's processors.
         provider.add_span_processor(app._active_span_processor)  # noqa: SLF001
-    return provider.get_tracer(_instrumentor.SCOPE, schema_url=_instrumentor.SCHEMA_URL)
+    return provider.get_tracer(_switch.SCOPE, schema_url=_switch.SCHEMA_URL)
 
 
 class _Clients:
@@ -238,6 +245,27 @@ class _KnownVitals:
         return self._known[1]
 
 
+class _KnownAids:
+    """Kept answers and the playbook of calls that an instrumented process has none for."""
+
+    def __init__(self) -> None:
+        self._known: tuple[tuple[object, ...], Aids] | None = None
+
+    def of(self, config: RecoveryConfig) -> Aids:
+        """Return what a configuration asks for; other settings open anew."""
+        wanted = config.mode, config.cache, config.playbook
+        if self._known is None or self._known[0] != wanted:
+            self.close()
+            self._known = wanted, open_aids(config)
+        return self._known[1]
+
+    def close(self) -> None:
+        """Let go of what is open; a later call opens it again."""
+        if self._known is not None:
+            self._known[1].close()
+        self._known = None
+
+
 class _Line:
     """A client, and the choke point that its requests pass if they are watched."""
 
@@ -251,6 +279,7 @@ class _Line:
                 watching.telemetry,
                 Settings(recovery=watching.config),
                 vitals=_vitals.of(watching.config.providers),
+                aids=watching.aids,
             )
             self.client.request = functools.partial(self._request, self._choke_point)
 
@@ -266,3 +295,4 @@ class _Line:
 _tracers: Final = _Tracers()
 _clients: Final = _Clients()
 _vitals: Final = _KnownVitals()
+_aids: Final = _KnownAids()

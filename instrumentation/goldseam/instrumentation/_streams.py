@@ -14,9 +14,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from goldseam.instrumentation._attempts import sdk_retries
 from goldseam.instrumentation._fault import incomplete_stream
 from goldseam.instrumentation._guard import fenced, report
-from goldseam.instrumentation._invocation import Invocation, sdk_retries
+from goldseam.instrumentation._invocation import Invocation
 
 if TYPE_CHECKING:
     from types import FrameType

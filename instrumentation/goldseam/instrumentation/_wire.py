@@ -13,10 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry.context import Context, get_current
-from opentelemetry.instrumentation.utils import (
-    is_http_instrumentation_enabled,
-    is_instrumentation_enabled,
-)
 
 from goldseam.instrumentation._attempts import Attempts, attempts_in
 from goldseam.instrumentation._context import without_own_entries
@@ -25,10 +21,12 @@ from goldseam.instrumentation._endpoint import Endpoint, Endpoints
 from goldseam.instrumentation._formats import Body
 from goldseam.instrumentation._formats._paths import WirePath, is_request, wire_path
 from goldseam.instrumentation._guard import fenced, report
-from goldseam.instrumentation._invocation import Invocation, Telemetry
+from goldseam.instrumentation._invocation import Invocation
 from goldseam.instrumentation._others import is_told_by_others
 from goldseam.instrumentation._settings import Settings
 from goldseam.instrumentation._streams import end_collected
+from goldseam.instrumentation._suppressed import is_http_suppressed
+from goldseam.instrumentation._telemetry import Telemetry
 from goldseam.instrumentation._wire_answer import AnswerEnd, follow_stream
 from goldseam.instrumentation._wire_body import MAX_BODY_BYTES
 
@@ -37,9 +35,6 @@ _ORDINARY_HEADERS: Final = frozenset(
      "transfer-encoding", "user-agent"}
 )  # fmt: skip
 """Their values are nobody's secret, and a message may well name them."""
-
-_BAGGAGE: Final = frozenset({b"baggage", b"Baggage"})
-"""How the header is written; looking through all letter cases costs more than the rest."""
 
 _Args = tuple[Any, ...]
 _Kwargs = Mapping[str, Any]
@@ -160,11 +155,7 @@ class _WireCall:
 
 def _is_unwanted(context: Context) -> bool:
     """Tell whether somebody else makes the span of this call, or wants none."""
-    return (
-        not is_instrumentation_enabled()
-        or not is_http_instrumentation_enabled()
-        or is_told_by_others(context)
-    )
+    return is_http_suppressed(context) or is_told_by_others(context)
 
 
 def _body_of(request: Any, path: WirePath) -> Body:
@@ -180,7 +171,7 @@ def _body_of(request: Any, path: WirePath) -> Body:
 def _clean_baggage(request: Any) -> None:
     """Take our own entries out of the request's `baggage` header: they are not the provider's."""
     headers = request.headers
-    if _BAGGAGE.isdisjoint(dict(headers.raw)):
+    if "baggage" not in headers:
         return
     kept = without_own_entries(headers["baggage"])
     if kept:

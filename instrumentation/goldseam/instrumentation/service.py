@@ -27,7 +27,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 
 from goldseam.instrumentation import _service_call
-from goldseam.instrumentation._context import CallContext, context
+from goldseam.instrumentation._context import CallContext, annotate, context
 from goldseam.instrumentation._service_answers import (
     AIResponse,
     Mending,
@@ -233,26 +233,29 @@ async def _ask(
     limits = {key: options.get(key) for key in ("max_tokens", "temperature")}
     started_s = time.perf_counter()
     response = AIResponse(provider=provider.name, model=model, processing_time_ms=0)
-    with _who(task, options), _service_call.kept_spans() as spans:
-        try:
-            completion = await _service_call.ask(
-                watching,
-                provider,
-                model=model,
-                messages=messages,
-                timeout=options.get("timeout_s") or provider.timeout_s or TIMEOUT_S,
-                **{key: value for key, value in limits.items() if value is not None},
-            )
-        except openai_error as error:
-            response = replace(response, is_error=True, error=str(error))
-        except BaseException:
-            if recorder is not None:
-                recorder.record(spans)
-            raise
-        else:
-            response = with_answer(response, completion)
-    elapsed_ms = (time.perf_counter() - started_s) * 1000
-    response = read(with_spans(replace(response, processing_time_ms=elapsed_ms), spans))
+    with _who(task, options):
+        with _service_call.kept_spans() as spans:
+            try:
+                completion = await _service_call.ask(
+                    watching,
+                    provider,
+                    model=model,
+                    messages=messages,
+                    timeout=options.get("timeout_s") or provider.timeout_s or TIMEOUT_S,
+                    **{key: value for key, value in limits.items() if value is not None},
+                )
+            except openai_error as error:
+                response = replace(response, is_error=True, error=str(error))
+            except BaseException:
+                if recorder is not None:
+                    recorder.record(spans)
+                raise
+            else:
+                response = with_answer(response, completion)
+        elapsed_ms = (time.perf_counter() - started_s) * 1000
+        response = read(with_spans(replace(response, processing_time_ms=elapsed_ms), spans))
+        if response.confidence is not None:  # a stored row has it from the response
+            annotate(confidence=response.confidence)
     if recorder is not None:
         await _store(recorder, spans, response)
     return response

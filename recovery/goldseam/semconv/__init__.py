@@ -2,10 +2,10 @@
 
 The application side writes spans with these names, the server side reads them. Names that the
 OpenTelemetry semantic conventions define come from `opentelemetry.semconv`; only what they lack
-stands here. Pure constants and one pure function: importing this opens nothing.
+stands here. Pure constants and pure functions: importing this opens nothing.
 """
 
 from goldseam.semconv import attributes, metrics
-from goldseam.semconv.ids import log_id
+from goldseam.semconv.ids import log_id, log_id_text
 
-__all__ = ["attributes", "log_id", "metrics"]
+__all__ = ["attributes", "log_id", "log_id_text", "metrics"]

@@ -20,11 +20,17 @@ def log_id(start_ns: int, trace_id: int, span_id: int) -> UUID:
         trace_id: 128-bit trace id.
         span_id: 64-bit span id.
     """
-    milliseconds = min(max(start_ns // _NS_PER_MS, 0), _MAX_MS)
-    digest = hashlib.sha256(f"{trace_id:032x}/{span_id:016x}".encode()).digest()
-    bits = int.from_bytes(digest[:10], "big")
-    rand_a, rand_b = bits >> 68, bits & ((1 << 62) - 1)
-    return UUID(int=milliseconds << 80 | 0x8 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+    return UUID(log_id_text(start_ns, trace_id, span_id))
+
+
+def log_id_text(start_ns: int, trace_id: int, span_id: int) -> str:
+    """Return `log_id` as its text, which is all that a span needs of it."""
+    milliseconds = f"{min(max(start_ns // _NS_PER_MS, 0), _MAX_MS):012x}"
+    digest = hashlib.sha256(b"%032x/%016x" % (trace_id, span_id)).hexdigest()
+    variant = "89ab"[int(digest[4], 16) & 0b11]
+    return (
+        f"{milliseconds[:8]}-{milliseconds[8:]}-8{digest[:3]}-{variant}{digest[5:8]}-{digest[8:20]}"
+    )
 
 
 def log_id_time_ms(row_id: UUID) -> int:

@@ -5,6 +5,7 @@ each value is checked for its type here, and a strange one counts as absent.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, Protocol, TypeAlias
 
 from opentelemetry.util.types import AttributeValue
@@ -26,6 +27,9 @@ MAX_TOKENS: Final = 1_000_000_000
 
 MAX_PARTS: Final = 128
 """Choices or text parts of one answer that are looked at; OpenAI accepts no more as `n`."""
+
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Answer:
@@ -69,20 +73,20 @@ class Answer:
 
     def attributes(self) -> dict[str, AttributeValue]:
         """Return the span attributes of the answer; what is not known is left out."""
-        found = {
-            _names.RESPONSE_MODEL: self.model,
-            _names.RESPONSE_ID: self.id,
-            _names.USAGE_INPUT_TOKENS: self.input_tokens,
-            _names.USAGE_OUTPUT_TOKENS: self.output_tokens,
-            _names.USAGE_CACHE_READ_INPUT_TOKENS: self.cache_read_tokens,
-            _names.USAGE_CACHE_CREATION_INPUT_TOKENS: self.cache_creation_tokens,
-            _names.USAGE_REASONING_OUTPUT_TOKENS: self.reasoning_tokens,
-            _names.OPENAI_RESPONSE_SERVICE_TIER: self.service_tier,
-            _names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT: self.fingerprint,
-            names.RESPONSE_LENGTH: self.length,
-        }
+        found = (
+            (_names.RESPONSE_MODEL, self.model),
+            (_names.RESPONSE_ID, self.id),
+            (_names.USAGE_INPUT_TOKENS, self.input_tokens),
+            (_names.USAGE_OUTPUT_TOKENS, self.output_tokens),
+            (_names.USAGE_CACHE_READ_INPUT_TOKENS, self.cache_read_tokens),
+            (_names.USAGE_CACHE_CREATION_INPUT_TOKENS, self.cache_creation_tokens),
+            (_names.USAGE_REASONING_OUTPUT_TOKENS, self.reasoning_tokens),
+            (_names.OPENAI_RESPONSE_SERVICE_TIER, self.service_tier),
+            (_names.OPENAI_RESPONSE_SYSTEM_FINGERPRINT, self.fingerprint),
+            (names.RESPONSE_LENGTH, self.length),
+        )
         attributes: dict[str, AttributeValue] = {
-            key: value for key, value in found.items() if value is not None
+            name: value for name, value in found if value is not None
         }
         if self.finish_reasons:
             attributes[_names.RESPONSE_FINISH_REASONS] = self.finish_reasons
@@ -168,8 +172,38 @@ class SeenOnly:
 
 def field(value: Any, name: str) -> Any:
     """Return a field of a JSON object or of an SDK model, None where there is none."""
+    fields = fields_of(value)
+    return fields[name] if name in fields else _attribute(value, name)
+
+
+def fields_of(value: Any) -> Mapping[str, Any]:
+    """Return the fields of a JSON object or of an SDK model.
+
+    To look into a model's dictionaries costs a fraction of asking it for attributes; the second
+    holds what a server sent and the SDK does not know.
+    """
     if isinstance(value, dict):
-        return value.get(name)
+        return value
+    undeclared = getattr(value, "__pydantic_extra__", None)
+    fields: Mapping[str, Any] = getattr(value, "__dict__", _NOTHING)
+    return {**undeclared, **fields} if undeclared else fields
+
+
+def declared_of(value: Any) -> Mapping[str, Any]:
+    """Return the fields that an SDK's model declares, or those of a JSON object.
+
+    For what is read of every chunk: nothing is copied, whatever a server adds.
+    """
+    if type(value) is dict:
+        return value
+    fields: Mapping[str, Any] = getattr(value, "__dict__", _NOTHING)
+    return fields
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """Return an attribute of what is no model: a model's fields have been looked for already."""
+    if isinstance(value, dict) or hasattr(value, "__pydantic_extra__"):
+        return None
     return getattr(value, name, None)
 
 
@@ -236,12 +270,17 @@ def error_in(response: Any) -> Mapping[str, Any] | None:
 
 def read_usage(answer: Answer, usage: Any) -> None:
     """Take the token counts of an OpenAI `usage` object into `answer`."""
-    answer.input_tokens = tokens(field(usage, "prompt_tokens"))
-    answer.output_tokens = tokens(field(usage, "completion_tokens"))
-    details = field(usage, "prompt_tokens_details")
-    if details is not None:
-        answer.cache_read_tokens = tokens(field(details, "cached_tokens"))
-        answer.cache_creation_tokens = tokens(field(details, "cache_write_tokens"))
-    details = field(usage, "completion_tokens_details")
-    if details is not None:
-        answer.reasoning_tokens = tokens(field(details, "reasoning_tokens"))
+    told = fields_of(usage)
+    answer.input_tokens = tokens(told.get("prompt_tokens"))
+    answer.output_tokens = tokens(told.get("completion_tokens"))
+    read_details(answer, told.get("prompt_tokens_details"), told.get("completion_tokens_details"))
+
+
+def read_details(answer: Answer, of_input: Any, of_output: Any) -> None:
+    """Take the details that OpenAI tells about its token counts into `answer`."""
+    if of_input is not None:
+        told = fields_of(of_input)
+        answer.cache_read_tokens = tokens(told.get("cached_tokens"))
+        answer.cache_creation_tokens = tokens(told.get("cache_write_tokens"))
+    if of_output is not None:
+        answer.reasoning_tokens = tokens(fields_of(of_output).get("reasoning_tokens"))

@@ -1,6 +1,6 @@
 """OpenAI chat completions, as OpenAI and the many servers that speak its protocol send them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
@@ -12,7 +12,9 @@ from goldseam.instrumentation._formats._base import (
     Body,
     Parameters,
     add_parameters,
+    declared_of,
     field,
+    fields_of,
     integer,
     name_of,
     number,
@@ -68,16 +70,16 @@ class ChatFormat:
 
     def read(self, response: Any) -> Answer:
         """Return the facts of a whole answer."""
-        answer = Answer()
-        _read_head(answer, response)
-        usage = field(response, "usage")
+        answer, told = Answer(), fields_of(response)
+        _read_head(answer, told)
+        usage = told.get("usage")
         if usage is not None:
             read_usage(answer, usage)
-        choices = field(response, "choices")
+        choices = told.get("choices")
         if isinstance(choices, list) and choices:
             _read_choices(answer, choices)
         else:
-            error = field(response, "error")
+            error = told.get("error")
             answer.error = error if isinstance(error, dict) else None
         return answer
 
@@ -103,23 +105,23 @@ class ChatTally:
             self._add_json(chunk)
             return
         if self._headless:
-            _read_head(self.answer, chunk)
+            _read_head(self.answer, fields_of(chunk))
             self._headless = self.answer.model is None
-        choices = getattr(chunk, "choices", None)
-        if choices:
-            for choice in choices:
-                index = choice.index
-                delta = choice.delta  # Cerebras' SDK leaves some of them as the JSON they were
-                content = (
-                    delta.get("content") if type(delta) is dict else getattr(delta, "content", None)
-                )
-                if content and len(self._lengths) < MAX_PARTS:
-                    self._lengths[index] = self._lengths.get(index, 0) + len(content)
-                if choice.finish_reason and len(self._finished) < MAX_PARTS:
-                    self._finished[index] = choice.finish_reason
-                    if "x_groq" in chunk.__dict__:
-                        _read_groq_usage(self.answer, chunk.x_groq)
-        usage = getattr(chunk, "usage", None)
+        fields = declared_of(chunk)
+        for choice in fields.get("choices") or ():
+            told = declared_of(choice)
+            delta = told.get("delta")
+            if delta is None:  # Cerebras' SDK keeps it among the fields that it does not declare
+                delta = getattr(choice, "delta", None)
+            content = declared_of(delta).get("content")
+            if content and len(self._lengths) < MAX_PARTS:
+                index = told.get("index", 0)
+                self._lengths[index] = self._lengths.get(index, 0) + len(content)
+            if told.get("finish_reason") and len(self._finished) < MAX_PARTS:
+                self._finished[told.get("index", 0)] = told["finish_reason"]
+                if "x_groq" in fields:
+                    _read_groq_usage(self.answer, fields["x_groq"])
+        usage = fields.get("usage")
         if usage is not None:
             read_usage(self.answer, usage)
 
@@ -151,11 +153,11 @@ class ChatTally:
         return bool(self._finished)
 
 
-def _read_head(answer: Answer, response: Any) -> None:
-    answer.model = name_of(field(response, "model"))
-    answer.id = name_of(field(response, "id"))
-    answer.service_tier = name_of(field(response, "service_tier"))
-    answer.fingerprint = name_of(field(response, "system_fingerprint"))
+def _read_head(answer: Answer, told: Mapping[str, Any]) -> None:
+    answer.model = name_of(told.get("model"))
+    answer.id = name_of(told.get("id"))
+    answer.service_tier = name_of(told.get("service_tier"))
+    answer.fingerprint = name_of(told.get("system_fingerprint"))
 
 
 def _read_groq_usage(answer: Answer, told: Any) -> None:
@@ -168,10 +170,11 @@ def _read_groq_usage(answer: Answer, told: Any) -> None:
 def _read_choices(answer: Answer, choices: list[Any]) -> None:
     length, parts = 0, 0
     for choice in choices[:MAX_PARTS]:
-        reason = name_of(field(choice, "finish_reason"))
+        told = fields_of(choice)
+        reason = name_of(told.get("finish_reason"))
         if reason:
             answer.finish_reasons.append(reason)
-        for text in texts_of(field(field(choice, "message"), "content")):
+        for text in texts_of(fields_of(told.get("message")).get("content")):
             length += len(text)
             parts += 1
     if parts:

@@ -1,6 +1,6 @@
 """OpenAI's Responses API. It names no finish reason; its status stands in, in the words of chat."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from opentelemetry.util.types import AttributeValue
@@ -14,10 +14,12 @@ from goldseam.instrumentation._formats._base import (
     add_parameters,
     error_in,
     field,
+    fields_of,
     integer,
     joined_length,
     name_of,
     number,
+    read_details,
     texts_of,
     tokens,
 )
@@ -89,16 +91,16 @@ class ResponsesFormat:
 
     def read(self, response: Any) -> Answer:
         """Return the facts of a response; one that failed tells its error."""
-        answer = Answer()
-        _read_head(answer, response)
-        usage = field(response, "usage")
+        answer, told = Answer(), fields_of(response)
+        _read_head(answer, told)
+        usage, output = told.get("usage"), told.get("output")
         if usage is not None:
             _read_usage(answer, usage)
-        status = name_of(field(response, "status"))
-        if status == "failed" or field(response, "output") is None:
+        status = name_of(told.get("status"))
+        if status == "failed" or output is None:
             answer.error = error_in(response)
         answer.finish_reasons = _reasons(status, response)
-        answer.length = joined_length(_output_texts(field(response, "output")))
+        answer.length = joined_length(_output_texts(output))
         return answer
 
     def tally(self) -> "ResponsesTally":
@@ -124,7 +126,7 @@ class ResponsesTally:
             if isinstance(text, str) and len(self._lengths) < MAX_PARTS:
                 self._lengths[place] = self._lengths.get(place, 0) + len(text)
         elif kind == "response.created":
-            _read_head(self.answer, field(event, "response"))
+            _read_head(self.answer, fields_of(field(event, "response")))
         elif kind in {"response.completed", "response.incomplete", "response.failed"}:
             self._ended = True
             self.answer = RESPONSES.read(field(event, "response"))
@@ -143,22 +145,17 @@ def _place(event: Any) -> tuple[int, int]:
     return integer(field(event, "output_index")) or 0, integer(field(event, "content_index")) or 0
 
 
-def _read_head(answer: Answer, response: Any) -> None:
-    answer.model = name_of(field(response, "model"))
-    answer.id = name_of(field(response, "id"))
-    answer.service_tier = name_of(field(response, "service_tier"))
+def _read_head(answer: Answer, told: Mapping[str, Any]) -> None:
+    answer.model = name_of(told.get("model"))
+    answer.id = name_of(told.get("id"))
+    answer.service_tier = name_of(told.get("service_tier"))
 
 
 def _read_usage(answer: Answer, usage: Any) -> None:
-    answer.input_tokens = tokens(field(usage, "input_tokens"))
-    answer.output_tokens = tokens(field(usage, "output_tokens"))
-    details = field(usage, "input_tokens_details")
-    if details is not None:
-        answer.cache_read_tokens = tokens(field(details, "cached_tokens"))
-        answer.cache_creation_tokens = tokens(field(details, "cache_write_tokens"))
-    details = field(usage, "output_tokens_details")
-    if details is not None:
-        answer.reasoning_tokens = tokens(field(details, "reasoning_tokens"))
+    told = fields_of(usage)
+    answer.input_tokens = tokens(told.get("input_tokens"))
+    answer.output_tokens = tokens(told.get("output_tokens"))
+    read_details(answer, told.get("input_tokens_details"), told.get("output_tokens_details"))
 
 
 def _reasons(status: str | None, response: Any) -> list[str]:
