@@ -82,7 +82,7 @@ def tables(folder: Path, summary: Any) -> dict[str, Any]:
         "spared",
         "strange",
     )
-    counted = {"mended": dict(mended), "lost": dict(lost)}
+    counted: dict[str, Any] = {"mended": dict(mended), "lost": dict(lost)}
     return dict(zip(names, row, strict=True)) | counted
 
 

@@ -5,6 +5,8 @@ A command imports that part when it runs, so that `--help` and a wrong option an
 """
 
 import contextlib
+import os
+import shutil
 import signal
 import sys
 import threading
@@ -114,6 +116,7 @@ def demo(
     from goldseam.cli import demo as demo_command
     from goldseam.cli import stack
     from goldseam.storage.embedded import default_data_dir
+    from goldseam.storage.errors import UnreleasedSchemaError
 
     options = stack.Options(
         data_dir=data_dir or default_data_dir() / "demo",
@@ -123,7 +126,16 @@ def demo(
         any_port=True,
     )
     with _readable_errors(), _interruptible():
-        raise typer.Exit(demo_command.demo(options, calls=calls, as_json=as_json, keep=keep))
+        try:
+            done = demo_command.demo(options, calls=calls, as_json=as_json, keep=keep)
+        except UnreleasedSchemaError:
+            if data_dir is not None:
+                raise
+            _say(f"{options.data_dir} is of an unreleased version; making the demo's folder anew")
+            shutil.rmtree(options.data_dir)
+            # As a new process: the wheel remembers the server of a folder, also when it is gone.
+            os.execv(sys.argv[0], sys.argv)  # noqa: S606 - this program itself
+        raise typer.Exit(done)
 
 
 @app.command()

@@ -37,7 +37,7 @@ _PRIMARY_ALWAYS: Final[Faults] = (
 _PRIMARY_FIRST: Final[Faults] = (
     *_PRIMARY_ALWAYS,
     (
-        12,
+        6,
         testing.error(
             429,
             code="rate_limit_exceeded",
@@ -45,10 +45,10 @@ _PRIMARY_FIRST: Final[Faults] = (
             retry_after=0.1,
         ),
     ),
-    (8, testing.hang(5.0)),
-    (8, testing.error(500, message="The server had an error while processing your request")),
+    (4, testing.hang(5.0)),
+    (5, testing.error(500, message="The server had an error while processing your request")),
     (3, testing.cut()),
-    (3, _OVERLOADED),
+    (2, _OVERLOADED),
 )
 _BACKUP_FIRST: Final[Faults] = ((25, _BUSY),)
 

@@ -6,6 +6,7 @@ Raised by every module here, caught by the collector, the API and the command li
     ├── DatabaseUnavailableError   no connection: wait and try again
     ├── NotMigratedError           tables or roles are missing: migrate
     ├── MigrationError             the migrating login lacks a right
+    │   └── UnreleasedSchemaError  tables of an unreleased version: begin anew
     ├── BatchError                 a batch breaks its contract
     ├── RollupError                a day's sums cannot be made anew
     └── EmbeddedPostgresError      the server that Goldseam brings along cannot run
@@ -26,6 +27,10 @@ class NotMigratedError(StorageError):
 
 class MigrationError(StorageError):
     """The login may not create what the migration needs."""
+
+
+class UnreleasedSchemaError(MigrationError):
+    """The tables were made by an unreleased version, from which there is no migration."""
 
 
 class BatchError(StorageError):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from goldseam.storage import roles, schema
 from goldseam.storage.engine import CONNECT_TIMEOUT_S, parse_url, readable
-from goldseam.storage.errors import MigrationError
+from goldseam.storage.errors import MigrationError, UnreleasedSchemaError
 from goldseam.storage.locks import AdvisoryLock
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
@@ -33,7 +33,8 @@ def upgrade(url: str, revision: str = "head") -> None:
 
     Raises:
         DatabaseUnavailableError: Nobody answers, or the login is refused.
-        MigrationError: The login lacks a right, or the tables are those of an unreleased version.
+        MigrationError: The login lacks a right.
+        UnreleasedSchemaError: The tables are those of an unreleased version.
     """
     with _connected(url) as connection:
         _take_turns(connection)
@@ -121,7 +122,7 @@ def _refuse_unreleased(connection: Connection) -> None:
     wanted = ((table.name, column.name) for table in schema.TABLES for column in table.columns)
     missing = [".".join(each) for each in wanted if each not in there]
     if missing:
-        raise MigrationError(
+        raise UnreleasedSchemaError(
             f"This database was made by an unreleased version of Goldseam and lacks {missing[0]} "
             f"and {len(missing) - 1} more columns. Such databases are not migrated: use another "
             "one, or another --data-dir, or delete the old folder if its rows may go."
