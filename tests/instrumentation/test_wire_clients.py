@@ -467,7 +467,7 @@ class TestWithHttpInstrumentation:
     ) -> None:
         """In either order there is one AI span with the HTTP span below it."""
         theirs: Any = pytest.importorskip("opentelemetry.instrumentation.httpx")
-        library: Any = importlib.import_module(name)
+        library: Any = pytest.importorskip(name)
         instrumentor = theirs.HTTPXClientInstrumentor()
         if ours_first:
             instrument()
