@@ -161,6 +161,7 @@ def up(
     with _readable_errors():
         stop = _stop_signal()
         with stack.running(options, _say) as running:
+            console.print(f"page      {running.api_url}/ui/")
             console.print(f"API       {running.api_url}/api/v1/ai/logs/recent")
             console.print(f"OTLP/HTTP {running.otlp_url}")
             console.print(f"OTLP/gRPC {running.otlp_grpc}")
@@ -216,9 +217,10 @@ def api(
     ] = HOST,
     api_port: ApiPort = API_PORT,
 ) -> None:
-    """Serve the log API, until interrupted."""
+    """Serve the log API and its page, until interrupted."""
     from goldseam.api import ApiSettings, create_app
     from goldseam.cli import serve
+    from goldseam.grafana import ui
     from goldseam.storage.engine import parse_url
 
     with _readable_errors():
@@ -231,8 +233,10 @@ def api(
             host_flag="--api-host",
             asks_for_keys=not is_open and keys_command.exist(database_url),
         )
-        settings = ApiSettings(database_url=database_url, api_open=is_open)
-        _serve(serve.Service("api", create_app(settings), listener))
+        built = create_app(ApiSettings(database_url=database_url, api_open=is_open))
+        ui.install(built)
+        console.print(f"page      http://{serve.address_of(listener)}/ui/", style="dim")
+        _serve(serve.Service("api", built, listener))
 
 
 @app.command(

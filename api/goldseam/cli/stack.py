@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from goldseam.api.app import create_app as create_api
 from goldseam.api.settings import ApiSettings
 from goldseam.cli import serve
 from goldseam.cli.defaults import API_PORT, HOST, OTLP_GRPC_PORT, OTLP_HTTP_PORT
 from goldseam.collector.app import create_app as create_collector
 from goldseam.collector.settings import CollectorSettings
+from goldseam.grafana import ui
 from goldseam.storage import migrate
 from goldseam.storage.embedded import EmbeddedPostgres, default_data_dir
 
@@ -68,7 +71,7 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
         collector = create_collector(settings, grpc_address=grpc_address)
         services = [
             serve.Service("collector", collector, otlp),
-            serve.Service("api", create_api(ApiSettings(database_url=url)), api),
+            serve.Service("api", _api(url), api),
         ]
         stack.enter_context(serve.running(services))
         yield Stack(
@@ -77,6 +80,12 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
             otlp_grpc=grpc_address,
             database_url=url,
         )
+
+
+def _api(database_url: str) -> FastAPI:
+    app = create_api(ApiSettings(database_url=database_url))
+    ui.install(app)
+    return app
 
 
 def _bind(options: Options, stack: contextlib.ExitStack) -> list[socket.socket]:

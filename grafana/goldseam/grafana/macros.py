@@ -1,7 +1,8 @@
 """Expand Grafana's PostgreSQL macros and variables as Grafana does.
 
-Tests run every query through this as `grafana_ro`. Covers the forms that Goldseam's panels use;
-anything else raises, because Grafana too refuses a macro that it does not know.
+The built-in page runs panels through this, and tests run every query as `grafana_ro`. Covers the
+forms that Goldseam's panels use; anything else raises, because Grafana too refuses a macro that it
+does not know.
 """
 
 import re
@@ -41,10 +42,9 @@ def expand(
     seconds = int(interval.total_seconds())
     text = sql.replace("$__interval_ms", str(seconds * 1000)).replace("$__interval", f"{seconds}s")
     text = _MACRO.sub(lambda found: _macro(found[1], found[2], start, end), text)
-    text = _VARIABLE.sub(lambda found: _quoted(variables, found[1]), text)
-    if "$" in text:
-        raise MacroError(f"Grafana leaves this as it stands: {text[text.index('$') :][:40]!r}")
-    return text
+    if "$" in (rest := _VARIABLE.sub("", text)):
+        raise MacroError(f"Grafana leaves this as it stands: {rest[rest.index('$') :][:40]!r}")
+    return _VARIABLE.sub(lambda found: _quoted(variables, found[1]), text)
 
 
 def _macro(name: str, arguments: str, start: datetime, end: datetime) -> str:

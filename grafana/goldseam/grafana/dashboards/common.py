@@ -120,7 +120,7 @@ PATTERNS: Final = f"""SELECT a.error_code AS error, a.provider,
        sum(s.recovered_count)::float8 AS mended, sum(s.failed_count)::float8 AS lost,
        a.probable_cause AS "probable cause", a.suggested_action AS "suggested action",
        a.resolution_status AS state, a.first_seen AS "first seen", a.last_occurred AS "last seen",
-       a.error_message_pattern AS message, a.tenant_id AS tenant
+       a.error_message_pattern AS message, a.tenant_id AS tenant, a.pattern_id AS pattern
 FROM ai_stats_error_hour AS s JOIN ai_error_analysis AS a USING (tenant_id, error_pattern)
 WHERE {CHOSEN_PATTERNS}
 GROUP BY a.tenant_id, a.pattern_id, a.error_code, a.provider, a.probable_cause, a.suggested_action,

@@ -90,7 +90,8 @@ ORDER BY created_at, step_number LIMIT 200""",
             no_value="no error",
             sql=f"""SELECT a.error_code AS error, a.provider, a.probable_cause AS "probable cause",
        a.suggested_action AS "suggested action", a.occurrence_count AS calls,
-       a.recovered_count AS mended, a.first_seen AS "first seen"
+       a.recovered_count AS mended, a.first_seen AS "first seen",
+       a.pattern_id AS pattern
 FROM ai_error_analysis AS a
 WHERE (a.tenant_id, a.error_pattern) IN (
   SELECT tenant_id, error_pattern FROM ai_request_logs WHERE {_THIS})
