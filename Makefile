@@ -10,7 +10,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: help demo up test check dashboards reference smoke format clean
+.PHONY: help demo up test check dashboards reference smoke stack format clean
 
 help:
 	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
@@ -20,6 +20,7 @@ help:
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
 	@echo "make reference   write docs/telemetry.md from the names in the code"
 	@echo "make smoke       start the stack of docker-compose.yml, send a call through it, stop it"
+	@echo "make stack       test behind a real OpenTelemetry Collector, Kafka and Rotel (needs Go, Java, Maven)"
 	@echo "make format      format the code"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -64,8 +65,27 @@ reference: $(VENV)/.ready
 smoke:
 	@$(PYTHON) docker/smoke.py $(ARGS)
 
+stack: $(VENV)/.ready .tools/otelcol .tools/kafka .tools/rotel
+	@$(BIN)/python -m pytest tests/stack $(ARGS)
+
+OTELCOL := 0.158.0
+
+.tools/otelcol: docker/otelcol-builder.yaml
+	@echo "==> building the OpenTelemetry Collector $(OTELCOL) (some minutes, once)"
+	@GOBIN=$(CURDIR)/.tools go install go.opentelemetry.io/collector/cmd/builder@v$(OTELCOL)
+	@.tools/builder --config $< > .tools/otelcol.log 2>&1 || { tail .tools/otelcol.log; exit 1; }
+	@cp .tools/otelcol-source/otelcol $@
+
+.tools/kafka: docker/kafka/pom.xml
+	@echo "==> fetching Kafka (half a minute, once)"
+	@mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
+	@touch $@
+
+.tools/rotel: $(VENV)/.ready
+	@$(BIN)/python $(PIP) install --target $@ rotel==0.0.1a15
+
 format: $(VENV)/.ready
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV2) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV2) .tools dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

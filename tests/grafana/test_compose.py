@@ -119,10 +119,14 @@ def test_pipelines_use_what_is_configured() -> None:
         assert used == set(config[kind])
 
 
-def test_acknowledged_means_stored_through_the_gateway() -> None:
-    """No queue and no batching stand between an application's spans and Goldseam."""
+def test_acknowledged_means_on_disk_at_the_gateway() -> None:
+    """Goldseam's spans wait on a volume, written before an application hears "received"."""
     config = yaml.safe_load((ROOT / "docker" / "otel-collector.yaml").read_text())
-    assert config["exporters"]["otlphttp/goldseam"]["sending_queue"] == {"enabled": False}
+    queue = config["exporters"]["otlp_http/goldseam"]["sending_queue"]
+    storage = config["extensions"][queue["storage"]]
+    assert storage["fsync"] is True
+    assert f"otel-queue:{storage['directory']}" in SERVICES["otel-collector"]["volumes"]
+    assert config["exporters"]["otlp_http/goldseam"]["retry_on_failure"]["max_elapsed_time"] == 0
     assert config["service"]["pipelines"]["traces"]["processors"] == ["memory_limiter"]
 
 
@@ -136,8 +140,12 @@ def test_addresses_fit_together() -> None:
         for c in job["static_configs"]
         for target in c["targets"]
     }
-    collector = SERVICES["collector"]["command"][-1]
-    assert otel["exporters"]["otlphttp/goldseam"]["endpoint"] == f"http://127.0.0.1:{collector}"
+    command = SERVICES["collector"]["command"]
+    collector, grpc = (
+        command[command.index(flag) + 1] for flag in ("--otlp-http-port", "--otlp-grpc-port")
+    )
+    assert grpc not in {collector, "4317", "4318"}  # they share a network
+    assert otel["exporters"]["otlp_http/goldseam"]["endpoint"] == f"http://127.0.0.1:{collector}"
     expected = {f"localhost:{port}" for port in (collector, 8888, 8889, 9090)}
     assert targets == expected
     assert SERVICES["otel-collector"]["networks"]["default"]["aliases"] == ["prometheus"]
