@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldseam.errors import Classification, ErrorCode, Evidence, classify, evidence_from_exception
-from goldseam.errors.rules import RULES
+from goldseam.errors.rules import GAP, RULES
 from goldseam.recovery.testing import ScriptedProvider, cut, hang, raw
 
 Known = Literal["docs", "seen", "unverified"]
@@ -194,6 +195,28 @@ SHAPES = (
     Shape(name="mistral-capacity", status=429, code=C.OVERLOADED, known="seen",
           body={"object": "error", "message": "Service tier capacity exceeded for this model.",
                 "type": "service_tier_capacity_exceeded", "param": None, "code": "3505"}),
+    # Others: what a month allows and what an account holds is bought, not waited for.
+    Shape(name="xai-credits", status=429, code=C.QUOTA_EXCEEDED, known="seen",
+          body={"code": "Some resource has been exhausted", "error": "Your team x has either used "
+                "all available credits or reached its monthly spending limit."}),
+    Shape(name="cohere-month", status=429, code=C.QUOTA_EXCEEDED, known="seen",
+          body={"message": "You are using a Trial key, which is limited to 1000 API calls / "
+                "month."}),
+    Shape(name="xai-key", status=400, code=C.AUTH, known="seen",
+          body={"code": "Client specified an invalid argument",
+                "error": "Incorrect API key provided: xa***Qk."}),
+    Shape(name="gemini-context", status=400, code=C.CONTEXT_LENGTH, known="seen",
+          body=oai("The input token count (1200293) exceeds the maximum number of tokens allowed "
+                   "(1048576).", None, 400)),
+    Shape(name="gemini-place", status=400, code=C.PERMISSION, known="seen",
+          body=oai("User location is not supported for the API use.", None, 400)),
+    Shape(name="gemini-minute", status=429, code=C.RATE_LIMIT, known="seen", needs_codes=True,
+          body=oai(QUOTA, None, 429, details=[{"violations": [
+              {"quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier"}]}])),
+    Shape(name="groq-decommissioned", status=400, code=C.NOT_FOUND, known="seen",
+          body=oai("The model `x` has been decommissioned and is no longer supported.", BAD)),
+    Shape(name="groq-no-call", status=400, code=C.RESPONSE_INVALID, known="seen",
+          body=oai("Failed to call a function. See 'failed_generation' for more details.", BAD)),
     Shape(name="mistral-bad-body", status=422, code=C.INVALID_REQUEST, known="seen",
           body={"detail": [{"type": "missing", "loc": ["body", "messages"],
                             "msg": "Field required"}]}),
@@ -565,10 +588,31 @@ def test_first_rule_in_the_order_of_the_table_decides(
         rule.code
         for rule in RULES
         if not (rule.statuses and status and status not in rule.statuses)
-        and any(word in told[rule.source] for word in rule.words)
+        and any(
+            _says(text, word) if rule.source == "text" else word in told[rule.source]
+            for word in rule.words
+        )
     ]
 
     assert classify(evidence).code is next(iter(holds), C.UNKNOWN)
+
+
+def _says(text: str, word: str) -> bool:
+    return bool(re.search(".{0,60}".join(map(re.escape, word.split(GAP))), text))
+
+
+GAPS = (
+    ("the model `acme/nova-2` was not found", C.NOT_FOUND),
+    ("model not found", C.NOT_FOUND),
+    (f"the model {'x' * 60} was not found", C.INVALID_REQUEST),
+    ("not found: this model", C.INVALID_REQUEST),
+)
+
+
+@pytest.mark.parametrize(("text", "code"), GAPS, ids=["near", "joined", "far", "other-order"])
+def test_parts_of_a_text_stand_in_order_and_near(text: str, code: ErrorCode) -> None:
+    """What a rule looks for in two parts holds if the second follows within a few words."""
+    assert classify(Evidence(http_status=400, message=text)).code is code
 
 
 def test_words_of_the_rules_can_match() -> None:

@@ -23,19 +23,27 @@ from goldseam.errors import (
     fingerprint,
     redact,
 )
+from goldseam.recovery.situation import RETRYABLE
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 FOLDERS: Final = sorted(path for path in CORPUS.iterdir() if path.is_dir())
 
-FLOORS: Final = {"development": (0.99, 0.90), "held_out": (0.97, 0.75)}
-"""Precision and recall that each folder must keep.
+MIN_PRECISION: Final = 0.99
+MIN_RECALL: Final = 0.90
 
-The rules were written with `development`. `held_out` was scored once, when the rules were frozen
-and before anybody who writes rules had read it: its floor is that score, short of the aim of 0.99
-and 0.90, and rises with the rules.
-"""
-MIN_ACCURACY: Final = 0.95
+MIN_ACCURACY: Final = 0.98
 """Of codes, for the messages that the rules were written with."""
+
+HOPELESS: Final = frozenset(
+    {
+        ErrorCode.AUTH,
+        ErrorCode.CONTENT_FILTER,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.PERMISSION,
+        ErrorCode.QUOTA_EXCEEDED,
+    }
+)
+"""Nobody gets an answer to these by asking again."""
 
 KEYS: Final = ("group", "code", "status", "message", "source", "origin")
 by_folder = pytest.mark.parametrize("folder", FOLDERS, ids=[path.name for path in FOLDERS])
@@ -180,13 +188,12 @@ def test_keys_group_by_cause_and_fix(
 ) -> None:
     """Two messages of one provider share a key if and only if one cause and one fix explain both.
 
-    This holds for as many pairs as the folder's floor says.
+    This holds for as many pairs as the floors say.
     """
     found = measured(folder, lambda message: message.key, "key", record_property)
 
-    precision, recall = FLOORS[folder.name]
-    assert found.precision >= precision
-    assert found.recall >= recall
+    assert found.precision >= MIN_PRECISION
+    assert found.recall >= MIN_RECALL
 
 
 @by_folder
@@ -196,9 +203,8 @@ def test_patterns_group_by_cause_and_fix(
     """The same holds for the stored pattern, whose code comes from status and text."""
     found = measured(folder, lambda message: message.pattern, "pattern", record_property)
 
-    precision, recall = FLOORS[folder.name]
-    assert found.precision >= precision
-    assert found.recall >= recall
+    assert found.precision >= MIN_PRECISION
+    assert found.recall >= MIN_RECALL
 
 
 @by_folder
@@ -207,16 +213,18 @@ def test_messages_are_classified(
 ) -> None:
     """Status and text give the code that a reader would give.
 
-    Measured for all, demanded of the messages that the rules were written with.
+    None that is final is taken for one worth repeating.
     """
     right = total = 0
     for path in sorted(folder.glob("*.jsonl")):
         messages = messages_of(path)
-        hits = sum(message.classified == message.code for message in messages)
+        told = [(message.classified, message.code, message.text) for message in messages]
+        hits = sum(code == wanted for code, wanted, _ in told)
+        assert [row for row in told if row[0] in RETRYABLE and row[1] in HOPELESS] == []
         print(f"{folder.name} code {path.stem}: {hits / len(messages):.4f}")  # noqa: T201 - report
         record_property(f"code.{path.stem}", hits / len(messages))
         right, total = right + hits, total + len(messages)
     print(f"{folder.name} code all: {right / total:.4f}")  # noqa: T201 - report
     record_property("code.all", right / total)
 
-    assert folder.name != "development" or right / total >= MIN_ACCURACY
+    assert right / total >= MIN_ACCURACY

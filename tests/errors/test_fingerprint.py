@@ -54,6 +54,20 @@ WRAPPED = (
         f'{{"error": {{"message": "Upstream error", "metadata": {{"raw": "{SENTENCE}"}}}}}}',
     ),
     ("cut-off", f"Error code: 429 - {{'error': {{'message': '{SENTENCE}', 'type': 'insuff"),
+    ("escaped-twice", f'Some text: {{"a":"b","message":"{{\\\\"msg\\\\":\\\\"{SENTENCE}\\\\"}}"}}'),
+    ("broken-nesting", f'{{"error":{{"message":"{{"message":"{SENTENCE}"}}. x=y","code":"403"}}}}'),
+    ("json-string", f'429 "{SENTENCE}"'),
+    ("grpc", f'details = "{SENTENCE}"\n debug_error_string = "x"'),
+    ("tag", f"[acme/nova-2] [400]: {SENTENCE}"),
+    ("status-in-brackets", f"[403 Forbidden] {SENTENCE}"),
+    ("name-and-status", f"nova: 429 {SENTENCE}"),
+    ("code-word", f"permission-denied: {SENTENCE}"),
+    ("a-line-before", f"Provider returned error\n\n{SENTENCE}"),
+    ("kind-and-comma", f"[models] Rate Limit Error, {SENTENCE}"),
+    ("tenacity", f"Retrying a.b in 4.0 seconds as it raised RateLimitError: 429 {SENTENCE}"),
+    ("all-failed", f"All models failed (2): acme/nova-2: {SENTENCE}"),
+    ("lines-with-names", f"HTTPError: status_code: 400 \n code: X \n message: {SENTENCE}"),
+    ("provider-behind", f"{SENTENCE} Provider: acme"),
 )
 
 
@@ -161,6 +175,19 @@ SAME_KEY = (
         "messages.3.content: Field required",
         "messages.14.content: Field required",
     ),
+    (
+        "request-too-large-with-and-without-tier",
+        (
+            "Request too large for model `a-1` in organization `x` service tier `on_demand` on tokens "
+            "per minute (TPM): Limit 6000, Requested 7000, please reduce your message size."
+        ),
+        "Request too large for model b-2 in organization y on tokens per minute (TPM): Limit 6.",
+    ),
+    (
+        "fields-with-and-without-quotes",
+        "Missing `reasoning_content` field in message 3",
+        "Missing reasoning_content field in message 4",
+    ),
     ("vague-words", "Internal server error", "An internal error occurred."),
 )
 
@@ -178,6 +205,11 @@ DIFFERENT = (
         "limits-that-name-no-unit",
         "This request would exceed your account's rate limit.",
         "Rate limited",
+    ),
+    (
+        "arguments-after-this-model",
+        "Argument not supported on this model: presencePenalty",
+        "Argument not supported on this model: stop",
     ),
     ("parameters-of-no-known-name", "Unknown parameter: 'foo'", "Unknown parameter: 'bar'"),
     ("fields", "model: Field required", "messages: Field required"),
@@ -253,7 +285,7 @@ def test_keys_of_this_version_stay() -> None:
     texts = ("Overloaded", "prompt is too long: 210000 tokens > 200000 maximum", "")
 
     assert (VERSION, [fingerprint(text).key for text in texts]) == snapshot(
-        (1, ["ef527af5f7ce", "2f47f505818d", "e3b0c44298fc"])
+        (2, ["ef527af5f7ce", "2f47f505818d", "e3b0c44298fc"])
     )
 
 

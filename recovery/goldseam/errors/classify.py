@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from goldseam.errors.codes import ErrorCode
-from goldseam.errors.rules import RULES, SPECIFIC, TRANSPORT, Rule
+from goldseam.errors.rules import GAP, RULES, SPECIFIC, TRANSPORT, Rule
 
 _STATUS_IN_TEXT: Final = re.compile(
     r"(?:[Ee]rror code|status_code|HTTP|status code):? (?P<a>[1-5]\d\d)\b"
@@ -32,11 +32,14 @@ _MAX_CLASSES: Final = 256
 _MAX_TEXT: Final = 8_000
 """Evidence stands near the start; a page of HTML is not searched to its end."""
 
-_MAX_DEPTH: Final = 4
-"""Errors nest as body → error → innererror → details at most."""
+_MAX_GAP: Final = 60
+"""Characters between two parts of what a rule looks for: a model's name and a few words."""
 
-_CODE_KEYS: Final = ("code", "type", "error_code", "status")
-_NESTED_KEYS: Final = ("error", "details", "innererror", "metadata")
+_MAX_DEPTH: Final = 6
+"""Errors nest as body → error → details → item → violations → item at most."""
+
+_CODE_KEYS: Final = ("code", "type", "error_code", "status", "quotaId")
+_NESTED_KEYS: Final = ("error", "details", "innererror", "metadata", "violations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +90,10 @@ def classify(evidence: Evidence) -> Classification:
     last = decided.place if decided else len(_VERDICTS)
     text = facts.text
     for verdict in open_rules.of_text:
-        place, word, _ = verdict
+        place, _, _, first, second = verdict
         if place > last:
             break
-        if word in text:
+        if first in text and second in text and _is_near(text, first, second):
             decided = verdict
             break
     if decided is None:
@@ -111,6 +114,17 @@ def evidence_from_exception(error: BaseException) -> Evidence:
         provider_codes=codes,
         message=_message_of(error, body),
     )
+
+
+def _is_near(text: str, first: str, second: str) -> bool:
+    """Tell whether `second` follows `first` in `text` within a few words."""
+    start = text.find(first) if second else -1
+    while start >= 0:
+        end = start + len(first)
+        if text.find(second, end, end + _MAX_GAP + len(second)) >= 0:
+            return True
+        start = text.find(first, end)
+    return not second
 
 
 def _known_code(value: str | None) -> ErrorCode | None:
@@ -142,11 +156,13 @@ def _class_in(text: str, evidence: Evidence) -> str:
 
 
 class _Verdict(NamedTuple):
-    """What one word of a rule says, and its place in the order of all words."""
+    """What one word of a rule says, its place in the order of all words, and its two parts."""
 
     place: int
     word: str
     rule: Rule
+    first: str
+    second: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +312,6 @@ def _message_in(body: object, depth: int = 0) -> str:
 
 
 _VERDICTS: Final = tuple(
-    _Verdict(place, word, rule)
+    _Verdict(place, word, rule, *word.partition(GAP)[::2])
     for place, (word, rule) in enumerate((word, rule) for rule in RULES for word in rule.words)
 )

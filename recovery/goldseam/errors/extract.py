@@ -19,7 +19,18 @@ _MAX_LAYERS: Final = 8
 _MAX_BEFORE_PAGE: Final = 400
 """Characters in which a page of HTML starts, if the text holds one."""
 
-_MESSAGE_KEYS: Final = ("message", "error", "errors", "detail", "error_description", "msg", "title")
+_MESSAGE_KEYS: Final = (
+    "message",
+    "error",
+    "errors",
+    "detail",
+    "error_description",
+    "error_message",
+    "errormessage",
+    "error_msg",
+    "msg",
+    "title",
+)
 _UPSTREAM_KEYS: Final = ("metadata", "raw")
 """Where a gateway keeps what the provider behind it said."""
 
@@ -30,8 +41,11 @@ _STRING: Final = r"""(?:"(?P<d>(?:[^"\\]|\\.)+)|'(?P<s>(?:[^'\\]|\\.)+))"""
 """The beginning of a quoted text up to its end or to where it was cut off."""
 
 _MESSAGE_IN_CUT_TEXT: Final = re.compile(
-    rf"""['"](?:message|detail|error_description|error)['"]\s*:\s*{_STRING}""", re.IGNORECASE
+    rf"""['"](?:(?:error_?)?message|(?:error_?)?msg|detail|error_description|error)['"]\s*:\s*"""
+    rf"{_STRING}",
+    re.IGNORECASE,
 )
+_MESSAGE_OF_GRPC: Final = re.compile(rf"\b(?:grpc_message:|details = ){_STRING}")
 _MESSAGE_IN_REPR: Final = re.compile(rf"\w\(.{{0,80}}?\bmessage={_STRING}")
 _EXCEPTION_REPR: Final = re.compile(
     r"""^[\w.]*(?:Error|Exception|Timeout)\((?P<q>['"])(?P<text>.+?)(?P=q)[,)]"""
@@ -73,16 +87,25 @@ def _peel(text: str) -> str:
 def _layers(text: str) -> Iterator[str | None]:
     """Yield what is left of `text` without each kind of wrapper that it may have."""
     yield phrase_of_bare_status(text)
+    yield _from_string(text)
     yield _from_html(text)
     yield _from_structure(text)
     if '\\"' in text and "{" in text:
         yield _from_structure(_unescaped(text))
-    for pattern in (_MESSAGE_IN_REPR, _EXCEPTION_REPR):
+    for pattern in (_MESSAGE_OF_GRPC, _MESSAGE_IN_REPR, _EXCEPTION_REPR):
         if found := pattern.search(text):
             groups = found.groupdict()
             yield _unescaped(groups.get("d") or groups.get("s") or groups.get("text") or "")
     yield without_frame(text)
     yield without_head(text)
+
+
+def _from_string(text: str) -> str | None:
+    """Return what a JSON string says."""
+    if len(text) < 2 or text[0] != '"' or text[-1] != '"':  # noqa: PLR2004 - two quotes
+        return None
+    found = _decoded(text)
+    return found if isinstance(found, str) else None
 
 
 def _from_html(text: str) -> str | None:
@@ -103,8 +126,16 @@ def _from_structure(text: str) -> str | None:
     found = _message(_decoded(text[start:]))
     if found is not None:
         return found
-    cut = _MESSAGE_IN_CUT_TEXT.search(text, start)
-    return _unescaped(cut["d"] or cut["s"]) if cut else None
+    return _from_cut_text(text, start)
+
+
+def _from_cut_text(text: str, start: int) -> str | None:
+    """Return the first message that has words, of what is no JSON or only its beginning."""
+    for cut in _MESSAGE_IN_CUT_TEXT.finditer(text, start):
+        found = _unescaped(cut["d"] or cut["s"])
+        if _WORD.search(found):
+            return found
+    return None
 
 
 def _unescaped(text: str) -> str:

@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of extraction, masks and essence together; stored with every pattern."""
 
 MAX_TEMPLATE: Final = 500

@@ -11,13 +11,24 @@ from typing import Final
 
 _PARAMETERS: Final = frozenset(
     {
+        "best_of",
+        "cache_control",
+        "chat_template_kwargs",
         "content",
+        "contents",
         "dimensions",
+        "documents",
+        "echo",
         "encoding_format",
         "frequency_penalty",
         "function_call",
         "functions",
+        "generation_config",
+        "guided_json",
+        "image_url",
         "input",
+        "input_type",
+        "inputs",
         "instructions",
         "json",
         "json_object",
@@ -25,29 +36,41 @@ _PARAMETERS: Final = frozenset(
         "logit_bias",
         "logprobs",
         "max_completion_tokens",
+        "max_new_tokens",
         "max_output_tokens",
         "max_tokens",
         "messages",
         "metadata",
+        "min_p",
         "modalities",
         "model",
         "n",
         "parallel_tool_calls",
         "presence_penalty",
         "prompt",
+        "random_seed",
         "reasoning",
+        "reasoning_content",
         "reasoning_effort",
+        "repetition_penalty",
         "response_format",
         "role",
+        "safety_identifier",
+        "safety_settings",
         "seed",
         "service_tier",
         "stop",
+        "stop_sequences",
         "store",
         "stream",
         "stream_options",
+        "suffix",
         "system",
+        "system_instruction",
         "temperature",
+        "texts",
         "thinking",
+        "thinking_budget",
         "tool_call_id",
         "tool_calls",
         "tool_choice",
@@ -55,6 +78,7 @@ _PARAMETERS: Final = frozenset(
         "top_k",
         "top_logprobs",
         "top_p",
+        "truncate",
         "user",
         "verbosity",
     }
@@ -101,11 +125,14 @@ _NAMED: Final = re.compile(
 )
 """What stands before the quoted name of a part of the request; such names stay."""
 
+_NAMED_BEHIND: Final = re.compile(r"(?i) (?:parameter|param|property|argument|option|field)s?\b")
+"""What stands behind it."""
+
 _IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z_.]{1,40}")
 _ROOT_OF_PATH: Final = re.compile(r"^[A-Za-z_]+")
 
 _MASKS: Final = (
-    ("none", r"(?<![\d.,])0(?= (?:in|for) the completion\b)"),  # an embedding: no answer to shorten
+    ("none", r"(?<![\d.,])0(?= for the completion\b)"),  # an embedding: no answer to shorten
     ("<value>", r"\{[A-Za-z_]\w*\}"),  # a placeholder that its program forgot to fill
     ("<value> operation", r"(?i)(?<=\bthe )(?!read|write)\w+ operation\b"),
     ("<value>", r"\b(?:GET|POST|PUT|PATCH|DELETE) /\S*"),
@@ -117,7 +144,9 @@ _MASKS: Final = (
     (".<n>", r"(?<=[A-Za-z_\]])\.\d+(?=[.:\s'\"\]]|$)"),
     ("<model>", r"(?i)(?<=\bmodel: )(?=[\w.:/@-]*[\d_/-])[\w.:/@-]*\w"),
     ("<model>", r"(?i)(?<=\bmodel )(?=[\w.:/@-]*\d)[\w.:/@-]*\w"),
-    ("<model>", r"(?i)(?<=\bmodel: )[\w.:/@-]*\w(?=\W*$)"),
+    ("<model>", r"(?i)(?<=\bmodel: )(?<!\bthis model: )[\w.:/@-]*\w(?=\W*$)"),
+    ("<model>", r"(?i)(?<=\bmodel ID )(?!was|is)[\w.:/@-]*\w"),
+    ("<model>", r"(?i)[\w.:/@-]*\w(?= is not (?:a valid model\b|found for API version\b))"),
     (
         "<model>",
         (
@@ -155,6 +184,7 @@ _MASKS: Final = (
     ("<duration>", r"(?<![\w.])(?:\d+(?:\.\d+)?(?:ms|us|µs|ns|d|h|m|s))+(?!\w)"),
     ("<duration>", rf"(?<![\w.])\d+(?:\.\d+)?[ -]?(?:milli|micro)?(?:{_TIME_WORDS})\b"),
     ("<size>", r"(?<![\w.])\d+(?:[.,]\d+)* ?(?:[KMGT]i?B|bytes?|[kKmMgG][bB])\b"),
+    ("<id>", r"\*{4,}[^\s*<>]{1,8}(?=\s)"),  # a key's end, with what was copied along
     (
         "<id>",
         r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{3,})[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}",
@@ -192,6 +222,7 @@ def _quoted(found: re.Match[str]) -> str:
     if root and root[0] in _PARAMETERS and " " not in found["text"]:
         return found[0]
     before = found.string[max(0, found.start() - 24) : found.start()]
-    if _IDENTIFIER.fullmatch(found["text"]) and _NAMED.search(before):
+    is_named = _NAMED.search(before) or _NAMED_BEHIND.match(found.string, found.end())
+    if is_named and _IDENTIFIER.fullmatch(found["text"]):
         return found[0]
     return "<value>"

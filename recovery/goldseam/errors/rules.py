@@ -1,7 +1,8 @@
 """The rules that name a failure, as data, in the order in which they are tried.
 
 `classify` walks the table once per failure. A rule holds if one of its words is in the evidence it
-looks at, and if the status, where one is known, is among those it needs. Sources: the error pages
+looks at, and if the status, where one is known, is among those it needs. Words of a text may leave
+a gap, `model … not found`: the parts stand in this order, not far apart. Sources: the error pages
 of OpenAI, Azure OpenAI, Anthropic, Mistral, Groq, Gemini, vLLM, Ollama and OpenRouter, and what
 their servers send.
 """
@@ -33,7 +34,12 @@ class Rule:
     statuses: frozenset[int] = frozenset()
 
 
-_SIZE: Final = frozenset({400, 413, 422})
+GAP: Final = " … "
+"""Between the parts of what is looked for in a text."""
+
+_SIZE: Final = frozenset({400, 413, 422, 500})
+"""Servers of open models send 500 where a prompt does not fit."""
+
 _LIMITS: Final = frozenset({400, 402, 403, 429})
 _REFUSED: Final = frozenset({400, 403})
 _RATE: Final = frozenset({429})
@@ -90,15 +96,68 @@ PROVIDER: Final = (
             "billing_error",
             "enforced_spend_limit_reached",
             "insufficient_credits",
+            "insufficient_balance",
+            "exceeded_current_quota_error",
+            "arrearage",
+            "allocationquota.freetieronly",
+            "payment_required",
         ),
     ),
     Rule(ErrorCode.QUOTA_EXCEEDED, "status", ("402",)),
-    # Anthropic sends the first two with `rate_limit_error`, the last with `invalid_request_error`.
+    # Anthropic sends the first two with `rate_limit_error`, the third with `invalid_request_error`;
+    # others send 429 or 403 for an empty account. What a month's allowance lacks is paid for, not
+    # waited for; a day's comes back.
     Rule(
         ErrorCode.QUOTA_EXCEEDED,
         "text",
-        ("usage is required", "credits are required", "reached your specified api usage limit"),
+        (
+            "usage is required",
+            "credits are required",
+            "reached your specified api usage limit",
+            "all available credits",
+            "out of credits",
+            "not enough credits",
+            "no credits",
+            "exhausted … credit",
+            "credits … exhausted",
+            "credits … depleted",
+            "credits … used up",
+            "insufficient balance",
+            "insufficient account balance",
+            "insufficient funds",
+            "balance … insufficient",
+            "balance … too low",
+            "balance … not enough",
+            "not enough balance",
+            "arrears",
+            "arrearage",
+            "overdue",
+            "spending limit",
+            "spending cap",
+            "monthly … limit",
+            "monthly … quota",
+            "monthly … credit",
+            "monthly … allowance",
+            "calls / month",
+            "limit: 0",
+            "perdayper",
+            "permodelperday",
+        ),
         _LIMITS,
+    ),
+    # Google's names of limits; its sentence speaks of "your current quota" for each of them.
+    Rule(ErrorCode.RATE_LIMIT, "text", ("perminuteper", "permodelperminute"), _RATE),
+    Rule(
+        ErrorCode.RATE_LIMIT,
+        "provider_code",
+        (
+            "generaterequestsperminuteperprojectpermodel",
+            "generaterequestsperminuteperprojectpermodel-freetier",
+            "generatecontentinputtokenspermodelperminute",
+            "generatecontentinputtokenspermodelperminute-freetier",
+            "generatecontentpaidtierinputtokenspermodelperminute",
+        ),
+        _RATE,
     ),
     # Groq sends 413 with `rate_limit_exceeded`; OpenAI sends that code with a 429 text that says
     # so: waiting never helps, so both stand before the rate limit.
@@ -145,10 +204,22 @@ PROVIDER: Final = (
     Rule(
         ErrorCode.OVERLOADED,
         "provider_code",
-        ("overloaded_error", "capacity_exceeded", "engine_overloaded", "3505", "unavailable"),
+        (
+            "overloaded_error",
+            "capacity_exceeded",
+            "engine_overloaded",
+            "engine_overloaded_error",
+            "3505",
+            "unavailable",
+        ),
     ),
-    # Mistral sends this text with 429 as well.
-    Rule(ErrorCode.OVERLOADED, "text", ("service tier capacity exceeded",), _BUSY),
+    # These texts come with 429 as well: nobody's limit is at fault.
+    Rule(
+        ErrorCode.OVERLOADED,
+        "text",
+        ("service tier capacity exceeded", "overloaded", "at capacity", "over capacity"),
+        _BUSY,
+    ),
     Rule(
         ErrorCode.RATE_LIMIT,
         "provider_code",
@@ -188,6 +259,22 @@ PROVIDER: Final = (
             "context_length_exceeded",
             "maximum context length",
             "prompt is too long",
+            "input is too long",
+            "prompt too long",
+            "input too long",
+            "input token count … exceeds",
+            "input tokens … exceed",
+            "input length … exceed",
+            "input length should be",
+            "prompt … exceeds",
+            "exceeds … maximum input",
+            "exceeds … context",
+            "exceed … context",
+            "exceeds the maximum number of tokens",
+            "model token limit",
+            "context size",
+            "too many tokens",
+            "max_new_tokens` must be",
             "exceed context limit",
             "context length is only",
             "longer than the context length",
@@ -219,18 +306,78 @@ PROVIDER: Final = (
         "provider_code",
         ("invalid_api_key", "authentication_error", "unauthenticated"),
     ),
-    Rule(ErrorCode.AUTH, "text", ("invalid_api_key", "api key not valid"), _KEY),
+    Rule(
+        ErrorCode.AUTH,
+        "text",
+        (
+            "invalid_api_key",
+            "api key not valid",
+            "incorrect api key",
+            "invalid api key",
+            "api key … is invalid",
+            "api key … expired",
+            "api key not found",
+            "no api key",
+            "missing api key",
+            "api key is missing",
+            "security token",
+            "invalid token",
+            "invalid access token",
+            "token … expired",
+            "token is invalid",
+            "invalid credentials",
+            "bad credentials",
+        ),
+        _KEY,
+    ),
+    Rule(
+        ErrorCode.PERMISSION,
+        "text",
+        ("location is not supported", "region … not supported", "country … not supported"),
+        _REFUSED,
+    ),
     Rule(
         ErrorCode.PERMISSION,
         "provider_code",
         ("permission_error", "permission_denied", "unsupported_country_region_territory"),
     ),
-    Rule(ErrorCode.NOT_FOUND, "text", ("model_not_found", "try pulling it first"), _MISSING),
+    Rule(
+        ErrorCode.NOT_FOUND,
+        "text",
+        (
+            "model_not_found",
+            "try pulling it first",
+            "not a valid model",
+            "model not exist",
+            "model … not found",
+            "model … does not exist",
+            "model … decommissioned",
+            "model … deprecated",
+            "model … retired",
+            "model … no longer",
+            "model identifier is invalid",
+            "model is not supported",
+            "model not supported",
+            "model is not available",
+            "unsupported model",
+            "unknown model",
+            "invalid model name",
+            "no such model",
+            "unable to access … model",
+        ),
+        _MISSING,
+    ),
     Rule(ErrorCode.NOT_FOUND, "text", ("does not have access to model",), _REFUSED | _MISSING),
     Rule(
         ErrorCode.RESPONSE_INVALID,
         "provider_code",
         ("json_validate_failed", "tool_use_failed"),
+        _FAILED_OUTPUT,
+    ),
+    Rule(
+        ErrorCode.RESPONSE_INVALID,
+        "text",
+        ("failed_generation", "failed to generate json", "failed to call a function"),
         _FAILED_OUTPUT,
     ),
     Rule(
@@ -288,7 +435,6 @@ STATUS: Final = (
 )
 
 GENERAL: Final = (
-    Rule(ErrorCode.OVERLOADED, "text", ("overloaded",), _BUSY),
     Rule(ErrorCode.SERVER_ERROR, "class", ("internalserver", "api_error", "servererror")),
     Rule(
         ErrorCode.INVALID_REQUEST,

@@ -50,7 +50,7 @@ _LIMITED: Final = (
     (
         "requests",
         (
-            r"\b(?:requests?|calls?|quer(?:y|ies))(?:[ -]per|[ -]rate|[ -]limit)"
+            r"\b(?:requests?|calls?|quer(?:y|ies))(?:[ -]per|[ -]rate|[ -]limit| ?/ ?)"
             r"|\bR(?:PM|PD|PS)\b|\bnumber of requests\b|Quota: Requests?"
             r"|limit reached for requests"
         ),
@@ -60,7 +60,7 @@ _LIMITED: Final = (
     ("increase", r"\b(?:increase|acceleration) (?:rate|limit)|\bincreas\w+ too (?:fast|quickly)"),
     ("long context", r"\blong[ -]context\b"),
     ("upstream", r"\bupstream\b"),
-    ("free", r"\bfree\b"),
+    ("free", r"\bfree(?:[ _-](?:tier|plan|quota|usage|models?|accounts?|users?))\b"),
 )
 
 _FAMILIES: Final = (
@@ -75,7 +75,7 @@ _FAMILIES: Final = (
     Family("read timed out", r"\bread (?:operation )?timed out|^timed out\W*$"),
     Family("out of memory", r"\bout of memory\b|unable to allocate \w+ buffer"),
     Family("process gone", r"\bprocess (?:has (?:terminated|exited)|(?:is )?no longer running)"),
-    Family("input over the context", r"\(<n> in [^()]{1,40}[,;] none (?:in|for) the completion\)"),
+    Family("input over the context", r"\(<n> in [^()]{1,40}[,;] none for the completion\)"),
     Family(
         "prompt over the context",
         r"you passed <n> input tokens and requested|your request has <n> input tokens\. please",
@@ -97,15 +97,35 @@ _FAMILIES: Final = (
         "rate limit",
         r"\brate[ _-]?limit|\btoo many requests\b|\bquota exceeded for\b|\busage limit\b|\bthrottl"
         r"|\bexceed[^.]{0,80}\bper[ -](?:second|min|minute|hour|day|week|month)\b|\bQuota: \w+ Per"
-        r"|\b(?:request|token|concurrency) limit (?:reached|exceeded)",
+        r"|\b(?:request|token|concurrency) limit (?:reached|exceeded)"
+        r"|\blimited to <n> \w+(?: \w+)? ?(?:/|per\b)",
         unless=r"\btoo large\b|\bmust be reduced\b|\btoo long\b",
         slots=_LIMITED + _WINDOWS,
         needs_slot=True,
     ),
+    Family(
+        "request too large",
+        r"\brequest too large for\b",
+        slots=_LIMITED + _WINDOWS,
+        needs_slot=True,
+    ),
+    Family(
+        "too many",
+        r"^\W*too many (?:requests|tokens)\b",
+        unless=r"\btokens? in\b",
+        slots=(("requests", r"too many requests"), ("tokens", r"too many tokens"), *_WINDOWS),
+    ),
     Family("credits required", r"\b(?:extra usage|usage credits?|credits?) (?:is|are) required\b"),
     Family(
         "model missing",
-        r"\bmodel:? <\w+> (?:is |was )?(?:not found|does not exist|doesn't exist|not exist)",
+        r"\bmodel:? (?:<\w+> )?(?:is |was )?(?:not found|does not exist|doesn't exist|not exist)"
+        r"|<model> is not (?:a valid model|found for API version)|^unable to access model\b"
+        r"|\bmodel identifier is invalid",
+        unless=r"\bdecommissioned\b|\bdeprecated\b|\bretired\b|\bno longer\b",
+    ),
+    Family(
+        "model gone",
+        r"\bmodel\b[^.]{0,80}\b(?:decommissioned|retired|no longer (?:supported|available))",
     ),
     Family(
         "error while processing",
@@ -119,7 +139,7 @@ _FAMILIES: Final = (
     Family(
         "key invalid",
         r"\b(?:invalid|incorrect|wrong) (?:<\w+> )?api[ _-]?key\b"
-        r"|\bapi[ _-]?key\b(?: provided)? (?:is )?(?:invalid|incorrect|not valid)\b",
+        r"|\bapi[ _-]?key\b(?: provided)?:? (?:<\w+> )?(?:is )?(?:invalid|incorrect|not valid)\b",
     ),
 )
 
@@ -150,7 +170,8 @@ def wording(template: str) -> str | None:
             family.unless and _found(family.unless, template)
         ):
             filled = [word for word, slot in family.slots if _found(slot, template)]
-            return " ".join((family.name, *filled)) if filled or not family.needs_slot else None
+            if filled or not family.needs_slot:
+                return " ".join((family.name, *filled))
     return None
 
 

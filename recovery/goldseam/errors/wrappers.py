@@ -16,17 +16,19 @@ _MAX_FIELD: Final = 80
 """Characters at the end that may name the request or a field of the error."""
 
 _LABELLED: Final = re.compile(
-    r"(?i)^.{0,120}?(?<![\w'\"])(?:error[ _])?message(?:: |:(?=[A-Z])|=)(?P<text>.*)"
+    r"(?is)^.{0,120}?(?<![\w'\"])(?:(?:error[ _])?message|detail)(?:: |:(?=[A-Z`'\"\[<])|=)"
+    r"(?P<text>.*)"
 )
 """`status: 403, message: …`, Go's `map[code:… message:…]`."""
 
 _FIELDS_BEHIND: Final = re.compile(
-    r"(?i)[\s,;]+\(?(?:(?:error|status)[ _]?)?(?:type|param|code|status)[:=]\s?[\w<>.-]+[\])]?$"
+    r"(?i)[\s,;]+\(?(?:(?:(?:error|status)[ _]?)?(?:type|param|code|status|reason|provider)"
+    r"[:=]\s?[\w<>.-]+|(?:request )?url: \S+)[\])]?$"
 )
 _GATEWAY_TAIL: Final = re.compile(
     r"(?i)[\s;,-]*\b(?:Received Model Group=|Deployment Info:|Available Model Group"
     r"|No fallback model group|LiteLLM Retried:|error_str: "  # litellm
-    r"|Status: \d{3} \(|ErrorCode: |Code: \w+\s+Message: )"  # azure.core
+    r"|Status: \d{3} \(|(?-i:ErrorCode: |Code: \w+\s+Message: ))"  # azure.core
 )
 _REQUEST_ID: Final = re.compile(
     r"(?i)[\s,;|-]*[\[(]?\b(?:x-)?(?:request|trace|correlation|session|ray)[ _-]?id"
@@ -40,6 +42,11 @@ _LOG: Final = re.compile(
     r"|[\[(]?(?:ERROR|WARNING|WARN|INFO|CRITICAL|FATAL)[\])]?(?:\s\w+(?:\.\w+)+:)?"
     r"[\s|-]+(?=[\w'\"`\[{]))"
 )
+_TAG: Final = re.compile(
+    r"^\[[\w .:/@-]{1,60}\](?:\s?[:·|-])?\s+(?=[A-Z`'\"\[])|^\(\w+(?:Error|Exception)\)\s+"
+)
+"""`[openai/gpt-4o]`, `[403 Forbidden]`, `(RateLimitError)`."""
+
 _STATUS: Final = re.compile(
     r"^(?:HTTP(?:/[\d.]+)?\s)?[(\[]?[45]\d\d[)\]]?(?:\s\([\w ]{1,40}\))?(?:\s?[:·|,-])?\s*"
     r"(?=[^\s\d])"
@@ -67,6 +74,8 @@ _CODE_WORD: Final = re.compile(
     r"^\w*_\w*(?:error|exceeded|limit|request|found|denied|unavailable|invalid\w*|_key)\w*\s?[:·|-]\s?"
     r"|^(?:\w*(?:error|invalid|limit|not_found)_\w+|max_\w+_per_\w+)\s?[:·|-]\s(?=[A-Z])"
     r"|^\w+_\w+ · |^\w+_error\s+(?=\w)"
+    r"|^(?:\w+ ){1,3}[Ee]rror, (?=\S)"
+    r"|^(?:[A-Z]+(?:_[A-Z]+)+|[a-z]+(?:-[a-z]+)+|undefined)[\])]?(?::\s|\s-\s|\s)(?=[A-Z])"
 )
 """The provider's code before its sentence: `rate_limit_exceeded: …`."""
 
@@ -76,19 +85,28 @@ _HTTP_LIBRARY: Final = re.compile(
 )
 """What `raise_for_status` says in requests and httpx."""
 
+_VAGUE: Final = re.compile(
+    r"(?i)^(?:(?:an )?(?:unexpected |internal )?error (?:has )?occurred[^.:]{0,60}[.!]"
+    r"|something went wrong[.!]|provider returned error[.:]?"
+    r"|response status code does not indicate success: \d{3} \([\w ]+\)\.)\s+(?-i:(?=[^a-z\s]))"
+)
+"""A sentence that says nothing, before one that does."""
+
 _LAST_CAUSE: Final = re.compile(
     r"(?i)\b(?:(?:last|original|underlying|upstream|inner|raw) (?:error|exception|cause)"
-    r"|an error (?:has )?occurred)(?: was| is)?: "
+    r"|an error (?:has )?occurred)(?: was| is)?: |\bas it raised \w+: "
 )
-_SEPARATOR: Final = re.compile(r":\s|\s[-\u2013|·]\s|:(?=[A-Z{\[<'\"])")
+_SEPARATOR: Final = re.compile(r":\s|\s[-\u2013\u2014|·]\s|:(?=[A-Z{\[<'\"])|\n+")
 _STRONG: Final = re.compile(
     r"(?i)\w*(?:error|exception|warning|failure)\]?s?\)?$"
-    r"|\w[\w.]*Timeout$|^\S*(?-i:[A-Z]\w*Error)\b|^(?:[a-z_]\w*\.)+[A-Z]\w*$|^err\w*$"
-    r"|\b(?:error|status|http|code)\b.{0,40}\b[45]\d\d\b|\berror (?:from|in|with|by|at) "
+    r"|\w[\w.]*Timeout$|^\S*(?-i:[A-Z]\w*Error)\b.{0,40}$|^(?:[a-z_]\w*\.)+[A-Z]\w*$|^err\w*$"
+    r"|\b(?:error|status|http|code|rejected|failed|returned)\b.{0,40}\b[45]\d\d\b"
+    r"|\berror (?:from|in|with|by|at) "
     r"|^\W*(?:an? )?(?:(?:unexpected|unknown) )?(?:error|exception)\b"
     r"|^failed to (?:generate|get|create|call|send|fetch|connect|load|process|invoke|run|execute"
     r"|complete|stream|embed|request|query)\b"
-    r"|\b(?:provider|request|api|llm|agent|completion|chat|generation)\b.{0,40} failed$"
+    r"|\b(?:provider|request|api|llm|agent|completion|chat|generation|models?|call)\b.{0,40} failed"
+    r"(?: \(\d+\))?$"
 )
 """A part that is a prefix whatever follows."""
 
@@ -99,13 +117,21 @@ _REASON: Final = re.compile(
 )
 _WEAK: Final = re.compile(
     r"(?i)\bfail(?:ed|ure|s)\b|error|exception|unexpected|\bended\b|\bstatus\b"
+    r"|^[\w.-]+/[\w.:@-]+$"
 )
 """A part that is a prefix if a new sentence follows."""
+
+_WITH_STATUS: Final = re.compile(r"[(\[]?[45]\d\d\b\W")
+_MAX_NAME_WORDS: Final = 3
+"""Of what is named before a status: a provider, a model, a program."""
 
 _SENTENCE_END: Final = re.compile(r"[.!?]\s")
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
 _ONE_WORD: Final = re.compile(r"^['\"]?[A-Za-z]{5,}\W*$")
-_ADVICE: Final = re.compile(r"(?i)^(?:please|try|see|contact|visit|retry|for more)\b")
+_ADVICE: Final = re.compile(
+    r"(?i)^(?:please|try|see|contact|visit|retry|for more|you can)\b"
+    r"(?! (?:ensure|reduce|provide))"
+)
 
 
 def phrase_of_bare_status(text: str) -> str | None:
@@ -116,7 +142,7 @@ def phrase_of_bare_status(text: str) -> str | None:
 
 def without_frame(text: str) -> str | None:
     """Take off what stands around the message: brackets, quotes, labels, a gateway's report."""
-    if text[:1] in {"[", '"', "'"} and text[-1] in "]\"'" and text[-1] not in text[1:-1]:
+    if _is_framed(text):
         return text[1:-1]
     if tail := _GATEWAY_TAIL.search(text, 1):
         return text[: tail.start()]
@@ -130,12 +156,20 @@ def without_frame(text: str) -> str | None:
     return _TRAILING_NONE.sub("", text) if text[-1:] in "eldn" else text
 
 
+def _is_framed(text: str) -> bool:
+    """Tell whether brackets or quotes stand around the whole of `text`."""
+    if text[:1] == "[" and text[-1] == "]":
+        inner = text[1:-1]
+        return inner.rfind("[") <= inner.rfind("]") or "]" not in inner
+    return text[:1] in {'"', "'"} and text[-1] == text[0] and text[0] not in text[1:-1]
+
+
 def without_head(text: str) -> str | None:
     """Take one prefix off if what follows can stand alone."""
     if library := _HTTP_LIBRARY.match(text):
         tail = text[library.end() :].strip()
         return tail if _stands_alone(tail) else library["reason"]
-    for pattern in (_LOG, _STATUS, _CODE_WORD):
+    for pattern in (_LOG, _TAG, _STATUS, _CODE_WORD, _VAGUE):
         if (head := pattern.match(text)) and _stands_alone(text[head.end() :]):
             return text[head.end() :]
     if (last := _LAST_CAUSE.search(text)) and _stands_alone(text[last.end() :]):
@@ -149,7 +183,7 @@ def _behind_separator(text: str) -> str | None:
         if _is_open(text[: separator.start()]):
             continue
         part, rest = text[start : separator.start()], text[separator.end() :].lstrip()
-        if _SENTENCE_END.search(part):
+        if _SENTENCE_END.search(text, start, separator.end()):
             return None
         if _is_head(part, rest):
             return rest
@@ -166,9 +200,11 @@ def _is_head(head: str, tail: str) -> bool:
     """Tell a prefix of a program or class from the beginning of the message."""
     if not _stands_alone(tail):
         return False
-    if _STRONG.search(head) or _REASON.search(head):
+    if _STRONG.search(head) or _REASON.search(head) or _ADVICE.match(head):
         return True
-    return bool(_WEAK.search(head)) and (tail[0].isupper() or not tail[0].isalpha())
+    if _WITH_STATUS.match(tail) and len(_WORDS.findall(head)) <= _MAX_NAME_WORDS:
+        return True
+    return bool(_WEAK.search(head)) and (tail[0].isupper() or tail[0] in "'\"`[{(<")
 
 
 def _stands_alone(text: str) -> bool:
