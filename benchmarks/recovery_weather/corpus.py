@@ -1,7 +1,7 @@
 """How well kinds of errors are told: the corpora of real messages that the tests hold, scored.
 
-Pure but for reading `tests/errors/corpus`. The rules were written with `development` and
-`held_out`; `blind` was gathered when they were frozen.
+Pure but for reading `tests/errors/corpus`. The rules were written with `development`;
+the others were gathered when they were frozen, scored once and then opened.
 """
 
 import json

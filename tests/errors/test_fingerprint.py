@@ -67,6 +67,16 @@ WRAPPED = (
     ("tenacity", f"Retrying a.b in 4.0 seconds as it raised RateLimitError: 429 {SENTENCE}"),
     ("all-failed", f"All models failed (2): acme/nova-2: {SENTENCE}"),
     ("lines-with-names", f"HTTPError: status_code: 400 \n code: X \n message: {SENTENCE}"),
+    ("js-object", f"{{ error:\n   {{ message: '{SENTENCE}',\n     code: 'x' }} }}"),
+    ("fields-without-braces", f"'code':\n'X'\n'message':\n'{SENTENCE}'"),
+    ("typographic-quotes", f"Data: {{“details”:“{SENTENCE}”}}"),
+    ("open-bracket", f"[API Error: 400 {SENTENCE}"),
+    ("error-in-the-middle", f"Failed to sum it up. Error: API error: 400 {SENTENCE}"),
+    ("fields-that-say-nothing", f"{SENTENCE} Error Data: n/a, Additional Data: n/a"),
+    (
+        "cut-off-behind-a-gateway",
+        f'{{"error": {{"message": "No", "metadata": {{"raw": "{{\\"message\\":\\"{SENTENCE}\\"',
+    ),
     ("provider-behind", f"{SENTENCE} Provider: acme"),
 )
 
@@ -178,8 +188,8 @@ SAME_KEY = (
     (
         "request-too-large-with-and-without-tier",
         (
-            "Request too large for model `a-1` in organization `x` service tier `on_demand` on tokens "
-            "per minute (TPM): Limit 6000, Requested 7000, please reduce your message size."
+            "Request too large for model `a-1` in organization `x` service tier `on_demand` on "
+            "tokens per minute (TPM): Limit 6000, Requested 7000, please reduce your message size."
         ),
         "Request too large for model b-2 in organization y on tokens per minute (TPM): Limit 6.",
     ),
@@ -188,6 +198,12 @@ SAME_KEY = (
         "Missing `reasoning_content` field in message 3",
         "Missing reasoning_content field in message 4",
     ),
+    (
+        "one-rule-for-roles-in-two-texts",
+        "After the system message(s), user and assistant roles should be alternating.",
+        "User or tool message(s) should alternate with assistant message(s).",
+    ),
+    ("statuses-before-other-scripts", "429 余额不足", "Error code: 429 - 余额不足"),
     ("vague-words", "Internal server error", "An internal error occurred."),
 )
 

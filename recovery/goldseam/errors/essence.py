@@ -40,7 +40,7 @@ _ADVICE: Final = re.compile(
     r"|we (?:apologi[sz]e|recommend|are sorry)"
     r"|more info\w*|docs|documentation|help|details|troubleshooting|enable it"
     r"|request[ _-]?id|x-request|cf-ray|trace|reference|session"
-    r"|available|supported|valid|allowed"
+    r"|available|supported|valid|allowed|given|unknown error"
     r")\b"
 )
 """Beginnings of a sentence behind the first that says what to do, where to read, whom to ask, what

@@ -30,6 +30,7 @@ _MESSAGE_KEYS: Final = (
     "error_msg",
     "msg",
     "title",
+    "details",
 )
 _UPSTREAM_KEYS: Final = ("metadata", "raw")
 """Where a gateway keeps what the provider behind it said."""
@@ -41,24 +42,32 @@ _STRING: Final = r"""(?:"(?P<d>(?:[^"\\]|\\.)+)|'(?P<s>(?:[^'\\]|\\.)+))"""
 """The beginning of a quoted text up to its end or to where it was cut off."""
 
 _MESSAGE_IN_CUT_TEXT: Final = re.compile(
-    rf"""['"](?:(?:error_?)?message|(?:error_?)?msg|detail|error_description|error)['"]\s*:\s*"""
+    rf"""(?<!\w)['"]?(?:(?:error_?)?message|(?:error_?)?msg|detail|error_description|error)"""
+    rf"""['"]?\s*:\s*"""
     rf"{_STRING}",
     re.IGNORECASE,
 )
+_RAW_IN_CUT_TEXT: Final = re.compile(rf"""['"]raw['"]\s*:\s*{_STRING}""")
+_FIELD: Final = re.compile(r"""['"]\w+['"]\s*:""")
 _MESSAGE_OF_GRPC: Final = re.compile(rf"\b(?:grpc_message:|details = ){_STRING}")
 _MESSAGE_IN_REPR: Final = re.compile(rf"\w\(.{{0,80}}?\bmessage={_STRING}")
 _EXCEPTION_REPR: Final = re.compile(
     r"""^[\w.]*(?:Error|Exception|Timeout)\((?P<q>['"])(?P<text>.+?)(?P=q)[,)]"""
 )
 _ESCAPED: Final = re.compile(r"\\u([\da-fA-F]{4})")
-_WORD: Final = re.compile(r"[A-Za-z]{2}")
+_WORD: Final = re.compile(r"[A-Za-z]{2}|[^\x00-\u024f\u2000-\u2bff]{2}")
+_STRAIGHT: Final = str.maketrans(
+    {"\u2010": "-", "\u2011": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
+)
+"""Typographic hyphens and quotes, as the programs wrote them."""
+
 _QUOTA_ID: Final = re.compile(r"""quota_?[iI]d\\?['"]\s*:\s*\\?['"](?P<id>[A-Za-z-]{1,120})""")
 _QUOTA_WORDS: Final = re.compile(r"Requests?|Tokens?|Images?|PerDay|PerHour|PerMinute|PerSecond")
 
 
 def innermost(message: str) -> str:
     """Return the provider's own sentence without its wrappers; never empty where text was."""
-    text = message.strip()
+    text = message.translate(_STRAIGHT).strip()
     for _ in range(_MAX_LAYERS):
         inner = _peel(text).strip()
         if not inner or inner == text:
@@ -122,7 +131,7 @@ def _from_structure(text: str) -> str | None:
     """Return the message of the JSON object, Python dict or list in `text`."""
     start = min((at for at in (text.find("{"), text.find("[{")) if at >= 0), default=-1)
     if start < 0:
-        return None
+        return _from_cut_text(text, 0) if _FIELD.match(text) else None
     found = _message(_decoded(text[start:]))
     if found is not None:
         return found
@@ -131,6 +140,8 @@ def _from_structure(text: str) -> str | None:
 
 def _from_cut_text(text: str, start: int) -> str | None:
     """Return the first message that has words, of what is no JSON or only its beginning."""
+    if raw := _RAW_IN_CUT_TEXT.search(text, start):
+        return _unescaped(raw["d"] or raw["s"])
     for cut in _MESSAGE_IN_CUT_TEXT.finditer(text, start):
         found = _unescaped(cut["d"] or cut["s"])
         if _WORD.search(found):

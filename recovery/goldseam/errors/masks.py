@@ -119,7 +119,6 @@ _JOINTS: Final = "of|to|as|by|in|the|and|or|non|on|self|key|api|per"
 _QUOTED: Final = re.compile(
     r"""(?<![\w'"`])(?P<q>['"`])(?P<text>(?:(?!(?P=q)\W|(?P=q)$)[^\n]){1,200}?)(?P=q)(?!\w)"""
 )
-_STRAIGHT: Final = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _NAMED: Final = re.compile(
     r"(?i)\b(?:parameter|param|property|argument|option|header|field)s?:? (?:name )?$"
 )
@@ -187,7 +186,7 @@ _MASKS: Final = (
     ("<id>", r"\*{4,}[^\s*<>]{1,8}(?=\s)"),  # a key's end, with what was copied along
     (
         "<id>",
-        r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{3,})[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}",
+        r"\b(?:[A-Za-z]{2,12}[-_])?(?:\*{3,}|[xX]{2,}(?!\w)|[xX]{3,}|\.{3}(?=[>]))[\w*-]*|(?<![\w-])[a-z]{3,4}-xx\b|\*{3,}",
     ),
     ("<id>", rf"(?<![\w-]){_LETTERS_AND_DIGITS}[\w-]{{12,}}\b"),
     ("<id>", r"(?<![\w./<-])(?=[\w.-]*\d)[A-Za-z\d][\w.]*(?:-[\w.]*\w){1,10}(?![\w-])"),
@@ -204,7 +203,7 @@ _SPACE: Final = re.compile(r"\s+")
 
 def mask(text: str) -> str:
     """Return `text` with what varies replaced, on one line."""
-    text = _QUOTED.sub(_quoted, _SPACE.sub(" ", text.translate(_STRAIGHT)))
+    text = _QUOTED.sub(_quoted, _SPACE.sub(" ", text))
     for kind, pattern in _compiled():
         text = pattern.sub(kind, text)
     return _LIST.sub(r"\g<kind>", text).strip()

@@ -42,6 +42,7 @@ _SIZE: Final = frozenset({400, 413, 422, 500})
 
 _LIMITS: Final = frozenset({400, 402, 403, 429})
 _REFUSED: Final = frozenset({400, 403})
+_EMPTY: Final = _LIMITS | {500}
 _RATE: Final = frozenset({429})
 _MISSING: Final = frozenset({400, 404, 410})
 _BUSY: Final = frozenset({429, 500, 502, 503, 529})
@@ -142,8 +143,13 @@ PROVIDER: Final = (
             "limit: 0",
             "perdayper",
             "permodelperday",
+            "in good standing",
+            "free allocated quota",
+            "free quota",
+            "余额不足",
+            "欠费",
         ),
-        _LIMITS,
+        _EMPTY,
     ),
     # Google's names of limits; its sentence speaks of "your current quota" for each of them.
     Rule(ErrorCode.RATE_LIMIT, "text", ("perminuteper", "permodelperminute"), _RATE),
@@ -185,6 +191,7 @@ PROVIDER: Final = (
             "content_policy_violation",
             "responsibleaipolicyviolation",
             "invalid_prompt",
+            "datainspectionfailed",
         ),
     ),
     Rule(
@@ -232,6 +239,8 @@ PROVIDER: Final = (
             "1300",
         ),
     ),
+    # NVIDIA answers so with 400 for a hosted model that is ill: the request is well.
+    Rule(ErrorCode.SERVER_ERROR, "text", ("degraded function",), _REFUSED),
     Rule(ErrorCode.RATE_LIMIT, "text", ("rate limit reached", "rate_limit_exceeded"), _RATE),
     Rule(
         ErrorCode.QUOTA_EXCEEDED,
@@ -273,6 +282,8 @@ PROVIDER: Final = (
             "exceeds the maximum number of tokens",
             "model token limit",
             "context size",
+            "context … overflow",
+            "must have less than … tokens",
             "too many tokens",
             "max_new_tokens` must be",
             "exceed context limit",
@@ -298,6 +309,7 @@ PROVIDER: Final = (
             "moderation",
             "violating our usage polic",
             "our safety system",
+            "inappropriate content",
         ),
         _REFUSED,
     ),
@@ -325,6 +337,7 @@ PROVIDER: Final = (
             "invalid access token",
             "token … expired",
             "token is invalid",
+            "token seems invalid",
             "invalid credentials",
             "bad credentials",
         ),
@@ -357,6 +370,7 @@ PROVIDER: Final = (
             "model … no longer",
             "model identifier is invalid",
             "model is not supported",
+            "not supported by any",
             "model not supported",
             "model is not available",
             "unsupported model",

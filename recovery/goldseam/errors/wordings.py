@@ -86,6 +86,7 @@ _FAMILIES: Final = (
         r"\bcontext[ _](?:length|window|limit|size)"
         r"|\bmaximum context length\b|\bcontext[ _]length[ _]exceeded\b"
         r"|\b(?:prompt|input|messages?) (?:is|are) too long\b|\bmessages resulted in <n> tokens"
+        r"|\bcontext (?:the )?overflows?\b"
         r"|\binput token count\b[^.]{0,60}\bexceeds",
         unless=r"max_(?:completion_)?tokens['`\"]? is too large|string too long",
         slots=(
@@ -114,6 +115,11 @@ _FAMILIES: Final = (
         r"^\W*too many (?:requests|tokens)\b",
         unless=r"\btokens? in\b",
         slots=(("requests", r"too many requests"), ("tokens", r"too many tokens"), *_WINDOWS),
+    ),
+    Family(
+        "roles must alternate",
+        r"\balternat(?:e|ing)\b[^.]{0,60}\b(?:assistant|roles?)\b"
+        r"|\b(?:assistant|roles?)\b[^.]{0,60}\balternat(?:e|ing)\b",
     ),
     Family("credits required", r"\b(?:extra usage|usage credits?|credits?) (?:is|are) required\b"),
     Family(

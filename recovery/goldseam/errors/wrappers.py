@@ -34,6 +34,7 @@ _REQUEST_ID: Final = re.compile(
     r"(?i)[\s,;|-]*[\[(]?\b(?:x-)?(?:request|trace|correlation|session|ray)[ _-]?id"
     r"\s?[:=#]?\s?[\w-]{6,}[\])]?\.?$"
 )
+_EMPTY_FIELDS: Final = re.compile(r"(?i)(?:[\s,;]+(?:\w+ )?\w+: n/a)+\.?$")
 _TRAILING_NONE: Final = re.compile(r"\s+(?:None|null|nil|undefined)$")
 
 _LOG: Final = re.compile(
@@ -94,7 +95,7 @@ _VAGUE: Final = re.compile(
 
 _LAST_CAUSE: Final = re.compile(
     r"(?i)\b(?:(?:last|original|underlying|upstream|inner|raw) (?:error|exception|cause)"
-    r"|an error (?:has )?occurred)(?: was| is)?: |\bas it raised \w+: "
+    r"|an error (?:has )?occurred)(?: was| is)?: |\bas it raised \w+: |(?<=\w\.) error: "
 )
 _SEPARATOR: Final = re.compile(r":\s|\s[-\u2013\u2014|·]\s|:(?=[A-Z{\[<'\"])|\n+")
 _STRONG: Final = re.compile(
@@ -127,6 +128,7 @@ _MAX_NAME_WORDS: Final = 3
 
 _SENTENCE_END: Final = re.compile(r"[.!?]\s")
 _WORDS: Final = re.compile(r"[A-Za-z]{2,}")
+_OTHER_SCRIPT: Final = re.compile(r"[^\x00-\u024f\u2000-\u2bff]{4}")
 _ONE_WORD: Final = re.compile(r"^['\"]?[A-Za-z]{5,}\W*$")
 _ADVICE: Final = re.compile(
     r"(?i)^(?:please|try|see|contact|visit|retry|for more|you can)\b"
@@ -144,15 +146,26 @@ def without_frame(text: str) -> str | None:
     """Take off what stands around the message: brackets, quotes, labels, a gateway's report."""
     if _is_framed(text):
         return text[1:-1]
-    if tail := _GATEWAY_TAIL.search(text, 1):
-        return text[: tail.start()]
-    if (request := _REQUEST_ID.search(text, max(0, len(text) - _MAX_ID))) and request.start():
-        return text[: request.start()]
+    if text[:1] == "[" and "]" not in text:
+        return text[1:]
     if labelled := _LABELLED.match(text):
-        return labelled["text"]
+        return labelled["text"] if not _GATEWAY_TAIL.search(text, 1) else _without_tail(text)
+    return _without_tail(text)
+
+
+def _without_tail(text: str) -> str:
+    """Take off what stands behind the message: a report, the request's id, fields."""
+    tails = (
+        _GATEWAY_TAIL.search(text, 1),
+        _REQUEST_ID.search(text, max(1, len(text) - _MAX_ID)),
+        _EMPTY_FIELDS.search(text, max(1, len(text) - _MAX_ID)),
+    )
+    if tail := next(filter(None, tails), None):
+        return text[: tail.start()]
     fields = _FIELDS_BEHIND.search(text, max(0, len(text) - _MAX_FIELD))
-    if fields and _stands_alone(text[: fields.start()]):
-        return text[: fields.start()]
+    before = text[: fields.start()] if fields else ""
+    if before and _stands_alone(before) and not _is_open(before):
+        return before
     return _TRAILING_NONE.sub("", text) if text[-1:] in "eldn" else text
 
 
@@ -211,4 +224,8 @@ def _stands_alone(text: str) -> bool:
     """Tell whether `text` says something: two words, or a long one that is all there is."""
     if _ADVICE.match(text):
         return False
-    return len(_WORDS.findall(text[:200])) > 1 or bool(_ONE_WORD.match(text))
+    return (
+        len(_WORDS.findall(text[:200])) > 1
+        or bool(_ONE_WORD.match(text))
+        or bool(_OTHER_SCRIPT.search(text[:200]))
+    )
