@@ -10,13 +10,14 @@ PIP := -m pip --disable-pip-version-check --quiet
 PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: help demo up test check dashboards reference smoke stack format clean
+.PHONY: help demo up test check fuzz dashboards reference smoke stack format clean
 
 help:
 	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
 	@echo "make up          start collector, API and an embedded PostgreSQL, and keep them running"
 	@echo "make test        run the tests"
 	@echo "make check       lint, types and import contracts, as CI does"
+	@echo "make fuzz        send the API 500 generated requests an operation, with keys and without"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
 	@echo "make reference   write docs/telemetry.md from the names in the code"
 	@echo "make smoke       start the stack of docker-compose.yml, send a call through it, stop it"
@@ -55,6 +56,9 @@ check: $(VENV)/.ready
 	@echo "==> mypy" && $(BIN)/mypy
 	@echo "==> import contracts" && $(BIN)/lint-imports
 	@echo "==> dependencies" && $(BIN)/deptry instrumentation recovery collector storage api grafana
+
+fuzz: $(VENV)/.ready
+	@$(BIN)/python tests/reliability/api_fuzz.py $(ARGS)
 
 dashboards: $(VENV)/.ready
 	@$(BIN)/python -m goldseam.grafana.emit grafana/dashboards

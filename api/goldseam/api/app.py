@@ -7,20 +7,22 @@ includes `ai_logs_router` instead, which brings its connections and its errors a
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from goldseam.api import problems
-from goldseam.api.deadline import GRACE_S, Deadline
+from goldseam.api.deadline import GRACE_S, Crowd, Deadline
 from goldseam.api.guards import LOOPBACK_NAMES, AnswerHeaders, HostGuard
+from goldseam.api.metrics import Counted, create_metrics
 from goldseam.api.routes import (
     errors,
     exports,
     figures,
     fixes,
     health,
+    keys,
     logs,
     recovery,
     retention,
@@ -43,13 +45,27 @@ async def _services(app: FastAPI) -> AsyncIterator[None]:
 
 
 ai_logs_router = APIRouter(prefix=PREFIX, lifespan=_services, responses=RESPONSES)
-for _routes in (figures, fixes, retention, traces, exports, streams, errors, recovery, logs):
+for _routes in (figures, fixes, retention, traces, exports, streams, errors, recovery, keys, logs):
     ai_logs_router.include_router(_routes.router)  # logs last: it ends with /logs/{id}
+
+
+class _Api(FastAPI):
+    """Describes itself as it is: a key may be left out where the API may be open."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description."""
+        described = super().openapi()
+        if self.state.goldseam_settings.api_open:
+            for operations in described["paths"].values():
+                for operation in operations.values():
+                    if "security" in operation:
+                        operation["security"] = [{"key": []}, {}]
+        return described
 
 
 def create_app(settings: ApiSettings) -> FastAPI:
     """Build the API; while it may be open it answers requests to loopback names only."""
-    app = FastAPI(
+    app = _Api(
         title="Goldseam",
         version=version("goldseam"),
         summary="What AI calls failed, what mended them, and what it cost.",
@@ -57,12 +73,15 @@ def create_app(settings: ApiSettings) -> FastAPI:
         redoc_url=None,
     )
     app.state.goldseam_settings = settings
+    app.state.goldseam_metrics = create_metrics()
     app.add_middleware(Deadline, limit_s=settings.api_statement_timeout_s + GRACE_S)
+    app.add_middleware(Crowd, limit=settings.api_requests_max)
     if settings.api_cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.api_cors_origins)
     if settings.api_open:
         app.add_middleware(HostGuard, names=LOOPBACK_NAMES)
     app.add_middleware(AnswerHeaders)
+    app.add_middleware(Counted, metrics=app.state.goldseam_metrics)
     app.include_router(ai_logs_router)
     app.include_router(health.router)
     problems.install(app)

@@ -117,6 +117,14 @@ class KeyRing:
             self._known[digest] = (self._clock() + REMEMBERED_S, caller)
         return caller
 
+    def forget(self, key_id: str) -> None:
+        """Look a key up again when it comes next; it has been revoked."""
+        self._known = {
+            digest: (until_s, caller)
+            for digest, (until_s, caller) in self._known.items()
+            if caller.actor != key_id
+        }
+
     async def _needs_none(self) -> bool:
         if not self._is_open:
             return False

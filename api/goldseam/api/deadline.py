@@ -1,10 +1,11 @@
-"""Give up on an answer that does not come.
+"""Give up on an answer that does not come, and on a request that would only wait for others.
 
-The database ends a slow statement by itself; this is for a database that is frozen or unreachable
-and ends nothing.
+The database ends a slow statement by itself; `Deadline` is for a database that is frozen or
+unreachable and ends nothing, `Crowd` keeps what waits meanwhile from piling up.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +14,40 @@ from goldseam.api import problems
 
 GRACE_S: Final = 3.0
 """Beyond the statement's own limit: time for a connection and for the answer itself."""
+
+
+_ALWAYS: Final = "/healthz"
+
+
+class Crowd:
+    """ASGI middleware that answers 503 at once while `limit` requests are in progress.
+
+    `/healthz` is let through: a busy process is alive.
+    """
+
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self._app = app
+        self._limit = limit
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if there is room."""
+        if scope["type"] != "http" or scope["path"] == _ALWAYS:
+            await self._app(scope, receive, send)
+            return
+        if self._inside >= self._limit:
+            refusal = problems.response(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"{self._limit} requests are in progress, and no more at a time; try again.",
+                headers={"Retry-After": "1"},
+            )
+            await refusal(scope, receive, send)
+            return
+        self._inside += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._inside -= 1
 
 
 class Deadline:

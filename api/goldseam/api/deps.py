@@ -88,4 +88,23 @@ async def connection(request: Request, tenant: Tenant) -> AsyncIterator[AsyncCon
         yield opened
 
 
-Connection = Annotated[AsyncConnection, Depends(connection)]
+Connection = Annotated[AsyncConnection, Depends(connection, scope="function")]
+"""Committed and given back before the answer is sent, so that a slow reader keeps none."""
+
+
+async def own_connection(request: Request, caller: CallerOf) -> AsyncIterator[AsyncConnection]:
+    """Yield a connection inside a transaction that sees all that the caller may see."""
+    async with storage_engine.tenant_transaction(services(request).engine, caller.tenant) as opened:
+        yield opened
+
+
+OwnConnection = Annotated[AsyncConnection, Depends(own_connection, scope="function")]
+
+
+async def stream_slot(request: Request, caller: CallerOf) -> AsyncIterator[None]:
+    """Hold a place among the answers that take long, until this one has been sent."""
+    with services(request).streams.held(caller.actor):
+        yield
+
+
+StreamSlot = Depends(stream_slot, scope="request")

@@ -24,13 +24,10 @@ _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 def moment(value: datetime) -> datetime:
     """Return a time with its offset; one without is read as UTC.
 
-    Raises:
-        ValueError: The time is outside of [2000, 2200).
+    What lies outside of [2000, 2200) is taken for the nearer end: no row is there.
     """
     aware = value if value.tzinfo else value.replace(tzinfo=UTC)
-    if not _EARLIEST <= aware < _LATEST:
-        raise ValueError("must be from 2000 to 2199")
-    return aware
+    return min(max(aware, _EARLIEST), _LATEST)
 
 
 Text = Annotated[str | None, Query(max_length=TEXT_MAX, pattern=NO_NUL)]

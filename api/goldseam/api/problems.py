@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 from starlette.types import Receive, Scope, Send
 
 from goldseam.storage.errors import StorageError
@@ -60,6 +61,24 @@ class NotFound(Problem):
         super().__init__(HTTPStatus.NOT_FOUND, f"There is no {what} here.")
 
 
+class Conflict(Problem):
+    """It cannot be done as things stand; the detail says why."""
+
+    def __init__(self, detail: str, **extra: Any) -> None:
+        super().__init__(HTTPStatus.CONFLICT, detail, **extra)
+
+
+class Invalid(Problem):
+    """A field of the body is wrong."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            f"Correct these parameters: {name}: {reason}",
+            invalid_parameters=[{"name": name, "in": "body", "reason": reason}],
+        )
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers on `app`, for what happens outside of our routes too."""
     for kind, handler in HANDLERS.items():
@@ -98,10 +117,21 @@ async def _invalid_parameters(_: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _http_exception(_: Request, error: Exception) -> JSONResponse:
+async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     return response(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return what may be done at a path; each route by itself knows its own method only."""
+    described: dict[str, Any] = request.app.openapi()["paths"]
+    path = request.url.path
+    fitting = [each for each in described if compile_path(each)[0].match(path)]
+    those = [path] if path in fitting else fitting
+    return sorted({method.upper() for each in those for method in described[each]})
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:

@@ -11,6 +11,12 @@ _STATEMENT_TIMEOUT_S: Final = 2.0
 _POOL_SIZE: Final = 5
 """Connections kept to the database; requests beyond them wait."""
 
+_REQUESTS_MAX: Final = 200
+"""In progress at a time; more would only wait for each other."""
+
+_STREAMS_MAX: Final = 40
+"""Exports and live streams at a time; each keeps a page of rows in memory."""
+
 _RATE_PER_MINUTE: Final = 6_000
 """A dashboard of twenty panels that refreshes each second stays far below."""
 
@@ -31,6 +37,17 @@ class ApiSettings(BaseSettings):
     )
     api_pool_size: int = Field(
         default=_POOL_SIZE, ge=1, description="Database connections that the API may hold"
+    )
+    api_requests_max: int = Field(
+        default=_REQUESTS_MAX,
+        ge=1,
+        description="Requests in progress at a time; one more is answered 503 at once",
+    )
+    api_streams_max: int = Field(
+        default=_STREAMS_MAX,
+        ge=1,
+        description="Exports and live streams at a time; one more is answered 503, and 429 from "
+        "a key that has a quarter of them",
     )
     api_open: bool = Field(
         default=True,

@@ -3,6 +3,7 @@
 Called by the API inside `engine.tenant_transaction`.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -19,15 +20,35 @@ LOOK_BACK: Final = timedelta(minutes=15)
 
 
 async def rate(
-    conn: AsyncConnection, row: RequestRow, values: dict[str, Any], *, now: datetime
-) -> None:
-    """Store `user_feedback` or `confidence_score` of a request."""
+    conn: AsyncConnection,
+    row: RequestRow,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    over: Mapping[str, Any],
+) -> bool:
+    """Store `user_feedback` or `confidence_score` of a request.
+
+    Args:
+        conn: Transaction.
+        row: The request.
+        values: Columns to set.
+        now: When.
+        over: Columns that must still have these values; none overwrites whatever is there.
+
+    Returns:
+        Whether it was stored.
+    """
     log = AIRequestLog
-    await conn.execute(
+    unchanged = (getattr(log, name).is_not_distinct_from(value) for name, value in over.items())
+    changed = await conn.execute(
         update(log)
         .where(log.tenant_id == row.tenant_id, log.created_at == row.created_at, log.id == row.id)
+        .where(*unchanged)
         .values(**values, updated_at=now)
+        .returning(log.id)
     )
+    return changed.first() is not None
 
 
 async def written_since(conn: AsyncConnection, since: datetime, *, limit: int) -> list[RequestRow]:

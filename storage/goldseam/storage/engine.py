@@ -70,6 +70,7 @@ def async_engine(
     *,
     statement_timeout_s: float | None = None,
     pool_size: int = POOL_SIZE,
+    pool_wait_s: float = CONNECT_TIMEOUT_S,
 ) -> AsyncEngine:
     """Return an engine whose sessions act as `role`; it connects when first used.
 
@@ -78,6 +79,7 @@ def async_engine(
         role: Role of every session.
         statement_timeout_s: Seconds after which the server stops a statement; None: its default.
         pool_size: Most sessions at a time.
+        pool_wait_s: Seconds to wait for one of them; then SQLAlchemy's `TimeoutError`.
     """
     parsed = parse_url(url)
     return create_async_engine(
@@ -85,6 +87,7 @@ def async_engine(
         connect_args=_connect_arguments(parsed, role, statement_timeout_s),
         pool_size=pool_size,
         max_overflow=0,
+        pool_timeout=pool_wait_s,
         pool_pre_ping=True,  # a restarted server costs no failed question
     )
 

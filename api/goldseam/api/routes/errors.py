@@ -5,7 +5,6 @@ both are written to the audit. From there applications get it by the playbook.
 """
 
 from datetime import UTC, datetime, timedelta
-from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Request, Response
@@ -14,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api import conditional, evidence
 from goldseam.api.deps import CallerOf, Connection, needs
 from goldseam.api.parameters import Id
-from goldseam.api.problems import NotFound, Problem, ProblemRoute
+from goldseam.api.problems import Conflict, Invalid, NotFound, ProblemRoute
 from goldseam.api.schemas.errors import (
     ErrorPattern,
     ErrorPatternDetail,
@@ -32,24 +31,6 @@ EVIDENCE_WINDOW: Final = timedelta(days=30)
 PatternId = Annotated[Id, Path(description="16 hex digits, as in /logs/errors/top")]
 
 
-class Conflict(Problem):
-    """It cannot be done as things stand; the detail says why."""
-
-    def __init__(self, detail: str, **extra: Any) -> None:
-        super().__init__(HTTPStatus.CONFLICT, detail, **extra)
-
-
-class Invalid(Problem):
-    """A field of the body is wrong."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"Correct these parameters: {name}: {reason}",
-            invalid_parameters=[{"name": name, "in": "body", "reason": reason}],
-        )
-
-
 @router.get(
     "/{pattern_id}",
     summary="One error pattern",
@@ -59,18 +40,25 @@ class Invalid(Problem):
 async def one(request: Request, connection: Connection, pattern_id: PatternId) -> Response:
     """Show a pattern, what has helped against it, and what its correction does."""
     found = await _find(connection, pattern_id)
-    return conditional.answer(request, await _detail(connection, found))
+    return conditional.answer(request, await _detail(connection, found), revised=_audited(found))
 
 
 @router.patch(
     "/{pattern_id}", summary="Change an error pattern", dependencies=[needs(Scope.ERRORS_WRITE)]
 )
 async def change(
-    connection: Connection, caller: CallerOf, pattern_id: PatternId, patch: ErrorPatternPatch
+    response: Response,
+    connection: Connection,
+    caller: CallerOf,
+    pattern_id: PatternId,
+    patch: ErrorPatternPatch,
+    *,
+    if_match: conditional.IfMatch = None,
 ) -> ErrorPatternDetail:
     """Set where work stands, or the correction; switching one on needs evidence."""
     now = datetime.now(UTC)
     seen = await _find(connection, pattern_id)
+    conditional.check(if_match, _audited(seen))
     values = _status_values(patch, now) | await _correction_values(
         connection, seen, patch, actor=caller.actor, now=now
     )
@@ -92,7 +80,9 @@ async def change(
                 "reason": patch.reason,
             },
         )
-    return await _detail(connection, changed)
+    detail = await _detail(connection, changed)
+    response.headers["ETag"] = conditional.tag(detail, revised=_audited(changed))
+    return detail
 
 
 async def evidence_for(connection: AsyncConnection, pattern: Pattern) -> list[Evidence]:

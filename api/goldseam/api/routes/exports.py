@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldseam.api.deps import Tenant, needs
+from goldseam.api.deps import StreamSlot, Tenant, needs
 from goldseam.api.filters import FilterOf
 from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.rows import LogEntry
@@ -39,7 +39,7 @@ Format = Literal["csv", "jsonl"]
 @router.get(
     "/export",
     summary="Calls as CSV or JSON lines",
-    dependencies=[needs(Scope.LOGS_READ)],
+    dependencies=[needs(Scope.LOGS_READ), StreamSlot],
     response_class=StreamingResponse,
     responses={200: {"content": {kind: {} for kind in _MEDIA_TYPES.values()}}},
 )

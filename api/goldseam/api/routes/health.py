@@ -1,9 +1,9 @@
-"""`/healthz` says that the process answers, `/readyz` that it can answer questions."""
+"""`/healthz` says that the process answers, `/readyz` that it can; `/metrics` how it does."""
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -33,3 +33,13 @@ async def readyz(request: Request) -> Health | JSONResponse:
             headers={"Retry-After": "1"},
         )
     return Health(status="ok")
+
+
+@router.get("/metrics", summary="How the API itself does", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Print counters for Prometheus; they name routes, never tenants or keys."""
+    found, here = request.app.state.goldseam_metrics, services(request)
+    found.streams.set(here.streams.taken)
+    found.connections.set(here.connections_in_use)
+    body, content_type = found.printed(request.headers.get("accept", ""))
+    return Response(body, headers={"Content-Type": content_type})

@@ -3,11 +3,8 @@
 Fixed paths stand before `/{id}`. Lists are bare arrays; the next page is in the `Link` header.
 """
 
-import base64
-import binascii
 from dataclasses import replace
-from datetime import UTC, datetime
-from http import HTTPStatus
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -17,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api import conditional
 from goldseam.api.deps import CallerOf, Connection, needs
 from goldseam.api.filters import FilterOf
-from goldseam.api.parameters import TEXT_MAX, Id, WindowOf, moment
-from goldseam.api.problems import NotFound, Problem, ProblemRoute
+from goldseam.api.parameters import Id, WindowOf
+from goldseam.api.problems import NotFound, ProblemRoute
 from goldseam.api.schemas.feedback import Feedback
 from goldseam.api.schemas.rows import (
     LogDetail,
@@ -40,6 +37,12 @@ _MS_MAX: Final = 1e9
 _ID_MEANS: Final = "Row id, or the caller's own id"
 _LOGS: Final = "/api/v1/ai/logs"
 
+_CURSOR: Final = "^[0-9a-f]{45}$"
+"""Microseconds since 1970 in 13 hex digits, which last until 2112, and a row's id."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
 
 @router.get("/recent", dependencies=[needs(Scope.LOGS_READ)], summary="Recent calls, newest first")
 async def recent(
@@ -49,7 +52,7 @@ async def recent(
     selection: FilterOf,
     *,
     limit: Annotated[int, Query(ge=1, le=_PAGE_MAX, description="Rows a page")] = 50,
-    cursor: Annotated[str | None, Query(max_length=TEXT_MAX, description="From `Link`")] = None,
+    cursor: Annotated[str | None, Query(pattern=_CURSOR, description="From `Link`")] = None,
 ) -> list[LogEntry]:
     """List calls; without `since` those of the last 30 days."""
     if cursor:
@@ -101,22 +104,29 @@ async def one(
             "feedback": f"{_LOGS}/{row.id}/feedback",
         },
     )
-    return conditional.answer(request, detail)
+    return conditional.answer(request, detail, revised=_rating(row))
 
 
 @router.patch("/{id}/feedback", summary="Rate an answer", dependencies=[needs(Scope.INGEST_WRITE)])
 async def feedback(
+    response: Response,
     connection: Connection,
     caller: CallerOf,
     row_id: Annotated[Id, Path(alias="id", description=_ID_MEANS)],
     body: Feedback,
+    *,
+    if_match: conditional.IfMatch = None,
 ) -> LogEntry:
     """Store what an answer was worth; fields left out stay, null takes a rating back."""
     now = datetime.now(UTC)
     row = await _find(connection, row_id)
+    conditional.check(if_match, _rating(row))
     values = body.model_dump(exclude_unset=True)
     if values:
-        await changes.rate(connection, row, values, now=now)
+        if not await changes.rate(
+            connection, row, values, now=now, over=_rating(row) if if_match else {}
+        ):
+            raise conditional.PreconditionFailed
         await audit.record(
             connection,
             tenant=row.tenant_id,
@@ -127,7 +137,9 @@ async def feedback(
             details={"fields": sorted(values)},
         )
         row = replace(row, **values, updated_at=now)
-    return LogEntry.model_validate(row)
+    entry = LogEntry.model_validate(row)
+    response.headers["ETag"] = conditional.tag(entry, revised=_rating(row))
+    return entry
 
 
 async def _find(connection: AsyncConnection, text: str) -> queries.RequestRow:
@@ -135,6 +147,11 @@ async def _find(connection: AsyncConnection, text: str) -> queries.RequestRow:
     if row is None:
         raise NotFound("call with this id")
     return row
+
+
+def _rating(row: queries.RequestRow) -> dict[str, Any]:
+    """Return what people change of a call."""
+    return {"user_feedback": row.user_feedback, "confidence_score": row.confidence_score}
 
 
 def _slow_entry(row: queries.RequestRow) -> SlowLogEntry:
@@ -147,17 +164,9 @@ def _slow_entry(row: queries.RequestRow) -> SlowLogEntry:
     return SlowLogEntry(**LogEntry.model_validate(row).model_dump(), time_split=split)
 
 
-def _encode_cursor(row: Any) -> str:
-    return base64.urlsafe_b64encode(f"{row.created_at.isoformat()} {row.id}".encode()).decode()
+def _encode_cursor(row: queries.RequestRow) -> str:
+    return f"{(row.created_at - _EPOCH) // _MICROSECOND:013x}{row.id.hex}"
 
 
 def _decode_cursor(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        created_at, row_id = base64.urlsafe_b64decode(cursor).decode().split(" ")
-        return moment(datetime.fromisoformat(created_at)), UUID(row_id)
-    except (ValueError, binascii.Error) as error:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "`cursor` is not one of ours: take it from the `Link` header of the page before.",
-            invalid_parameters=[{"name": "cursor", "in": "query", "reason": "not a cursor"}],
-        ) from error
+    return _EPOCH + int(cursor[:13], 16) * _MICROSECOND, UUID(cursor[13:])

@@ -1,13 +1,14 @@
 """`DELETE /api/v1/ai/logs/old-logs`: old calls go, by the code of `goldseam db prune`."""
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from goldseam.api.deps import CallerOf, Tenant, needs
-from goldseam.api.problems import ProblemRoute
+from goldseam.api.problems import Problem, ProblemRoute
 from goldseam.api.schemas.deletion import Deletion
 from goldseam.api.services import services
 from goldseam.storage import audit, engine, retention, tenant_rows
@@ -17,6 +18,7 @@ from goldseam.storage.roles import ALL_TENANTS, Role
 router = APIRouter(prefix="/logs", tags=["retention"], route_class=ProblemRoute)
 
 _DAYS_MAX: Final = 36_500
+_RETRY_AFTER_S: Final = "5"
 
 Days = Annotated[int, Query(ge=1, le=_DAYS_MAX, description="Full UTC days to keep besides today")]
 
@@ -32,9 +34,17 @@ async def delete_old_logs(
 ) -> Deletion:
     """Drop whole days for all tenants, or delete one tenant's rows; the roll-ups stay."""
     now = datetime.now(UTC)
-    report = await run_in_threadpool(
-        lambda: _prune(services(request).database_url, tenant, days, now, dry_run=dry_run)
-    )
+    here = services(request)
+    if here.deleting.locked():
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Old calls are being deleted already; ask again when that is done.",
+            headers={"Retry-After": _RETRY_AFTER_S},
+        )
+    async with here.deleting:
+        report = await run_in_threadpool(
+            lambda: _prune(here.database_url, tenant, days, now, dry_run=dry_run)
+        )
     deletion = Deletion(
         scope="partitions" if tenant == ALL_TENANTS else "rows",
         tenant_id=tenant,

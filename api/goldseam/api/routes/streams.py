@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy.exc import SQLAlchemyError
 
-from goldseam.api.deps import Tenant, needs
+from goldseam.api.deps import StreamSlot, Tenant, needs
 from goldseam.api.parameters import moment
 from goldseam.api.problems import ProblemRoute
 from goldseam.api.schemas.rows import LogEntry
@@ -39,7 +39,7 @@ _ROWS: Final = 500
 @router.get(
     "/stream",
     summary="Calls as they are written",
-    dependencies=[needs(Scope.LOGS_READ)],
+    dependencies=[needs(Scope.LOGS_READ), StreamSlot],
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}}},
 )
