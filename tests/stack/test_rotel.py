@@ -19,7 +19,7 @@ from .programs import (
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_every_call_arrives(protocol: str, database: str, tmp_path: Path) -> None:
     """Calls become rows, one each, over both of its protocols, compressed."""
-    agent = TOOLS / "rotel" / "rotel" / "rotel-agent"
+    agent = TOOLS / "python" / "rotel" / "rotel-agent"
     if not agent.exists():
         pytest.skip("Rotel is not here: `make stack` brings it")
     otlp, ports = free_port(), {"http": free_port(), "grpc": free_port()}
