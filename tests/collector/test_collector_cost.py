@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from genai_prices import Usage, calc_price
 
-from goldseam.collector.mapping.cost import cost_usd, is_unpriced, priced
+from goldseam.collector.mapping.cost import is_unpriced, priced
 from goldseam.storage.records import RequestRecord
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -47,14 +47,18 @@ def test_the_sum_is_the_price_lists_own(
         Usage(**usage), model, provider_id=listed_as, genai_request_timestamp=NOON
     ).total_price
 
-    assert cost_usd(call(provider, model, **usage)) == pytest.approx(float(expected))
+    record = priced(call(provider, model, tokens_used=1_300, **usage))
+
+    assert record.cost_usd == pytest.approx(float(expected))
 
 
 def test_the_requested_model_is_priced_where_the_answering_one_is_unknown() -> None:
     """Gateways answer with names of their own."""
-    record = call("openai", "alias-7", model_requested="gpt-4o", input_tokens=10)
+    tokens = {"input_tokens": 10, "tokens_used": 10}
+    aliased = priced(call("openai", "alias-7", model_requested="gpt-4o", **tokens))
 
-    assert cost_usd(record) == cost_usd(call("openai", "gpt-4o", input_tokens=10))
+    assert aliased.cost_usd == priced(call("openai", "gpt-4o", **tokens)).cost_usd
+    assert aliased.cost_usd
 
 
 def test_a_cost_that_the_span_tells_is_kept() -> None:

@@ -6,14 +6,20 @@ import zlib
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from google.protobuf.message import (  # type: ignore[import-untyped] # ships no types
+    DecodeError as ProtobufError,
+)
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 
 from goldseam.collector.decode import decode_protobuf
 from goldseam.collector.decode_json import decode_json
 from goldseam.collector.inflate import body_reader
 from goldseam.collector.mapping import map_spans
 from goldseam.collector.refusals import BodyTooLarge, DecodeError
+from goldseam.collector.spans import clean
+from goldseam.collector.wire import Attributes
 
 _NAMES = st.sampled_from(
     ["resourceSpans", "scopeSpans", "spans", "resource", "scope", "attributes", "key", "value",
@@ -33,6 +39,74 @@ def test_any_bytes_decode_or_are_refused(body: bytes) -> None:
     for decode in (decode_protobuf, decode_json):
         with suppress(DecodeError):
             map_spans(decode(body))
+
+
+_ANY_VALUE = st.recursive(
+    st.one_of(
+        st.builds(AnyValue),
+        st.builds(AnyValue, string_value=st.text() | st.text(min_size=120, max_size=300)),
+        st.builds(AnyValue, int_value=st.integers(-(2**63), 2**63 - 1) | st.integers(-1, 20_000)),
+        st.builds(AnyValue, bool_value=st.booleans()),
+        st.builds(AnyValue, double_value=st.floats(allow_nan=False)),
+        st.builds(AnyValue, bytes_value=st.binary()),
+    ),
+    lambda inner: (
+        st.builds(AnyValue, array_value=st.builds(ArrayValue, values=st.lists(inner, max_size=3)))
+        | st.builds(
+            AnyValue,
+            kvlist_value=st.builds(
+                KeyValueList, values=st.lists(st.builds(KeyValue, key=st.text(), value=inner))
+            ),
+        )
+    ),
+    max_leaves=5,
+)
+_PAIR = st.builds(KeyValue, key=st.text() | st.text(min_size=120, max_size=140), value=_ANY_VALUE)
+
+
+def _by_official_classes(pair: KeyValue) -> tuple[str, str]:
+    """Tell of what kind a value is and what it holds, so that 1, 1.0 and True differ."""
+    kind = pair.value.WhichOneof("value")
+    return clean(pair.key), "None" if kind is None else repr(_cleaned(getattr(pair.value, kind)))
+
+
+def _cleaned(value: object) -> object:
+    return clean(value) if isinstance(value, str) else value
+
+
+def _by_wire(raw: bytes) -> tuple[str, str]:
+    """Read the same from the wire form, with the official class where that falls back on it."""
+    read = Attributes(lambda pair: (clean(pair.key), _by_official_classes(pair)[1].encode()))  # type: ignore[arg-type, return-value] # bytes mark the fallback
+    ((key, value),) = read.read([raw]).items()
+    return key, value.decode() if isinstance(value, bytes) else repr(value)
+
+
+@settings(deadline=None)
+@given(_PAIR)
+@example(KeyValue())
+@example(KeyValue(key="k" * 127, value=AnyValue(string_value="v" * 125)))
+@example(KeyValue(key="k" * 128, value=AnyValue(string_value="v" * 126)))
+@example(KeyValue(key="k", value=AnyValue(int_value=16_383)))
+@example(KeyValue(key="k", value=AnyValue(int_value=16_384)))
+def test_an_attribute_is_the_same_from_the_wire_and_by_the_official_classes(pair: KeyValue) -> None:
+    """The short way gives the key and the value that the long way gives."""
+    assert _by_wire(pair.SerializeToString()) == _by_official_classes(pair)
+
+
+@settings(deadline=None)
+@given(_PAIR, st.data())
+def test_a_damaged_attribute_is_the_same_either_way(pair: KeyValue, data: st.DataObject) -> None:
+    """What one refuses, the other refuses; what one still reads, the other reads alike."""
+    raw = bytearray(pair.SerializeToString() or b"\x00")
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        expected = _by_official_classes(KeyValue.FromString(bytes(raw)))
+    except ProtobufError:
+        with pytest.raises((ProtobufError, UnicodeDecodeError)):
+            _by_wire(bytes(raw))
+    else:
+        assert _by_wire(bytes(raw)) == expected
 
 
 @settings(deadline=None)

@@ -7,17 +7,17 @@ for `mapping` to judge; only a body that is no OTLP request at all raises `Decod
 import base64
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from google.protobuf.message import (  # type: ignore[import-untyped] # ships no types
     DecodeError as ProtobufError,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from goldseam.collector.refusals import DecodeError
 from goldseam.collector.spans import Event, Span, Value, clean
+from goldseam.collector.wire import Attributes, TraceRequest
 
 MAX_DEPTH: Final = 32
 """Levels of lists and maps that are read; anything below is None. Real telemetry has two or
@@ -35,46 +35,42 @@ def decode_protobuf(body: bytes) -> list[Span]:
         DecodeError: The bytes are no such message.
     """
     try:
-        request = ExportTraceServiceRequest.FromString(body)
-    except ProtobufError as error:
+        return list(_spans(TraceRequest.FromString(body)))
+    except (ProtobufError, UnicodeDecodeError) as error:
         raise DecodeError(f"the body is no OTLP trace request in protobuf: {error}") from error
-    return [
-        _span(span, resource, clean(scope.scope.name), clean(scope.scope.version))
-        for group in request.resource_spans
-        for resource in (_attributes(group.resource.attributes),)
-        for scope in group.scope_spans
-        for span in scope.spans
-    ]
 
 
-def _span(
-    span: trace_pb2.Span, resource: dict[str, Value], scope_name: str, scope_version: str
-) -> Span:
-    return Span(
-        trace_id=span.trace_id.hex(),
-        span_id=span.span_id.hex(),
-        parent_span_id=span.parent_span_id.hex(),
-        name=clean(span.name),
-        kind=span.kind,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
-        attributes=_attributes(span.attributes),
-        events=tuple(_event(event) for event in both_ends(span.events)),
-        status_code=span.status.code,
-        status_message=clean(span.status.message),
-        scope_name=scope_name,
-        scope_version=scope_version,
-        resource=resource,
-        dropped_attributes=span.dropped_attributes_count,
-    )
-
-
-def _event(event: trace_pb2.Span.Event) -> Event:
-    return Event(
-        name=clean(event.name),
-        time_ns=event.time_unix_nano,
-        attributes=_attributes(event.attributes),
-    )
+def _spans(request: Any) -> Iterator[Span]:
+    attributes = Attributes(lambda pair: (clean(pair.key), _value(pair.value, 0))).read
+    for group in request.resource_spans:
+        resource = attributes(group.resource.attributes)
+        for scope in group.scope_spans:
+            name, version = clean(scope.scope.name), clean(scope.scope.version)
+            for span in scope.spans:
+                yield Span(
+                    trace_id=span.trace_id.hex(),
+                    span_id=span.span_id.hex(),
+                    parent_span_id=span.parent_span_id.hex(),
+                    name=clean(span.name),
+                    kind=span.kind,
+                    start_ns=span.start_time_unix_nano,
+                    end_ns=span.end_time_unix_nano,
+                    attributes=attributes(span.attributes),
+                    events=tuple(
+                        Event(
+                            name=clean(event.name),
+                            time_ns=event.time_unix_nano,
+                            attributes=attributes(event.attributes),
+                        )
+                        for event in both_ends(span.events)
+                    ),
+                    status_code=span.status.code,
+                    status_message=clean(span.status.message),
+                    scope_name=name,
+                    scope_version=version,
+                    resource=resource,
+                    dropped_attributes=span.dropped_attributes_count,
+                )
 
 
 def both_ends(events: Sequence[trace_pb2.Span.Event]) -> Iterator[trace_pb2.Span.Event]:

@@ -182,7 +182,7 @@ def _link_nested(conn: psycopg.Connection, records: list[RequestRecord], now: da
     end in between, nothing of the batch has been acknowledged and its repetition links it.
     """
     times = [record.created_at for record in records]
-    where = {
+    where: dict[str, Any] = {
         "traces": list({record.trace_id for record in records}),
         "earliest": min(times) - NESTED_WITHIN,
         "latest": max(times) + NESTED_WITHIN,
@@ -191,8 +191,9 @@ def _link_nested(conn: psycopg.Connection, records: list[RequestRecord], now: da
         pairs = cursor.execute(statements.FIND_NESTED, where).fetchall()
         if not pairs:
             return
-        ids = list({row_id for pair in pairs for row_id in pair})
-        related = _read(cursor, statements.LOCK_NESTED, {**where, "ids": ids})
+        where["traces"] = list({trace_id for trace_id, *_ in pairs})
+        where["ids"] = list({row_id for _, *pair in pairs for row_id in pair})
+        related = _read(cursor, statements.LOCK_NESTED, where)
         _replace(cursor, link(related), now)
 
 

@@ -96,13 +96,14 @@ _KEYS: Final = frozenset(s.key for given in SOURCES.values() for s in given if s
 
 
 def readers_for(span: Span) -> Readers:
-    """Return for each column the readers that can find something in `span`, best first."""
+    """Return for each column that `span` may have its readers, best first."""
     return _readers(_KEYS.intersection(span.attributes))
 
 
 @lru_cache(maxsize=KEY_SETS_KEPT)
 def _readers(present: frozenset[str]) -> Readers:
-    return {
+    readers = {
         column: tuple(s.read for s in given if s.key is None or s.key in present)
         for column, given in SOURCES.items()
     }
+    return {column: given for column, given in readers.items() if given}

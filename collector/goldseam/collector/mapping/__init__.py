@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from goldseam.collector.mapping.cost import UNPRICED, is_unpriced, priced
+from goldseam.collector.mapping.cost import UNPRICED, is_unpriced
 from goldseam.collector.mapping.recovery import step_record
 from goldseam.collector.mapping.relations import (
     Finished,
@@ -154,7 +154,7 @@ def _has_ids(span: Span, kind: Verdict) -> bool:
 
 
 def _add_final(item: Finished, mapped: Mapped) -> None:
-    record, pattern = priced(item.record), item.pattern
+    record, pattern = item.record, item.pattern
     mapped.batch.requests.append(record)
     if pattern is not None:
         mapped.batch.patterns[pattern.tenant_id, pattern.error_pattern] = pattern

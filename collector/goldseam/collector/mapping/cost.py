@@ -4,6 +4,7 @@ The list is part of the package: nothing is downloaded. A model that is not on i
 above all, has no price, which is not a price of 0.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -32,20 +33,32 @@ _PROVIDERS: Final = {
 }
 """Names of the price list where they differ from the tables'."""
 
+_KINDS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+"""Kinds of tokens that have a price, as the columns are called."""
+
 _PER_MTOK: Final = 1_000_000
 _PER_KCOUNT: Final = 1_000
 
 
-def cost_usd(record: RequestRecord) -> float | None:
-    """Return the price of the tokens that a call used, None where no price is known."""
-    model = record.provider_model or record.model_requested
-    if model is None:
-        return None
-    day = record.created_at.date().toordinal()
-    for name in dict.fromkeys((model, record.model_requested or model)):
-        price = _price(record.provider_used, name, day)
+def cost_usd(
+    provider: str,
+    models: Iterable[str | None],
+    created_at: datetime,
+    tokens: Mapping[str, int | None],
+) -> float | None:
+    """Return the price of the tokens that a call used, None where no price is known.
+
+    Args:
+        provider: Who answered.
+        models: Names of the model, the answering one first.
+        created_at: When the call was made; prices change.
+        tokens: Counts under the names of their columns.
+    """
+    day = created_at.date().toordinal()
+    for model in dict.fromkeys(models):
+        price = _price(provider, model, day) if model else None
         if price is not None:
-            return _cost(price, record)
+            return _cost(price, tokens)
     return None
 
 
@@ -53,7 +66,10 @@ def priced(record: RequestRecord) -> RequestRecord:
     """Return `record` with its cost, as it is where it has one or none is known."""
     if record.cost_usd is not None or not record.tokens_used:
         return record
-    return replace(record, cost_usd=cost_usd(record))
+    models = record.provider_model, record.model_requested
+    tokens = {name: getattr(record, name) for name in _KINDS}
+    cost = cost_usd(record.provider_used, models, record.created_at, tokens)
+    return record if cost is None else replace(record, cost_usd=cost)
 
 
 def is_unpriced(record: RequestRecord) -> bool:
@@ -72,14 +88,13 @@ def _price(provider: str, model: str, day: int) -> ModelPrice | None:
     return found.get_prices(datetime.combine(date.fromordinal(day), time(12), UTC))
 
 
-def _cost(price: ModelPrice, record: RequestRecord) -> float | None:
+def _cost(price: ModelPrice, tokens_of: Mapping[str, int | None]) -> float | None:
     """Return the price of a usage, None if a kind of token that it has is not on the list.
 
     A plain sum: the list's own way, which also knows images and searches, takes a hundred times as
     long.
     """
-    got, gave = record.input_tokens or 0, record.output_tokens or 0
-    cached, written = record.cache_read_tokens or 0, record.cache_write_tokens or 0
+    got, gave, cached, written = (tokens_of[kind] or 0 for kind in _KINDS)
     plain = price.input_mtok
     total = float(_rate(price.requests_kcount, got) or 0) / _PER_KCOUNT
     for tokens, rate in (

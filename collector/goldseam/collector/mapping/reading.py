@@ -6,7 +6,7 @@ A value of the wrong type or out of range is left out (`bad_value`), a text that
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from goldseam.collector.dialects import readers_for
@@ -39,7 +39,8 @@ class Reading:
         """Return text of at most `limit` characters; whole numbers count as text."""
         for value in self.values(column):
             if isinstance(value, str) or type(value) is int:
-                return self.cut(str(value).strip(), limit=limit)
+                told = str(value).strip()
+                return told if len(told) <= limit else self.cut(told, limit=limit)
             self.flaws[BAD_VALUE] += 1
         return None
 
@@ -89,7 +90,7 @@ class Reading:
 
     def has(self, column: str) -> bool:
         """Return whether any source of the column is present."""
-        return next(self.values(column), None) is not None
+        return any(True for _ in self.values(column))
 
     def cut(self, value: str, *, limit: int) -> str:
         """Return `value`, shortened to `limit` characters."""
@@ -98,13 +99,18 @@ class Reading:
         self.flaws[CUT] += 1
         return value[:limit]
 
-    def values(self, column: str) -> Iterator[Value]:
-        """Yield what the sources of the column hold, best first, without blanks."""
-        for read in self._readers[column]:
-            value = read(self.span)
-            if value is None or (isinstance(value, str) and not value.strip()):
-                continue
-            yield value
+    def values(self, column: str) -> Iterable[Value]:
+        """Return what the sources of the column hold, best first, without blanks."""
+        readers = self._readers.get(column)
+        return _values(self.span, readers) if readers else ()  # most columns have none
+
+
+def _values(span: Span, readers: Iterable[Callable[[Span], Value]]) -> Iterator[Value]:
+    for read in readers:
+        value = read(span)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        yield value
 
 
 def _number(value: Value) -> int | float | None:

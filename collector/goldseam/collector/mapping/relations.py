@@ -28,7 +28,7 @@ _OPENINFERENCE: Final = "openinference.instrumentation."
 _OVERCOUNTED: Final = "TL"
 """Dialect that adds the first output token of Anthropic's streams twice."""
 
-_TOKENS: Final = ("input_tokens", "output_tokens", "tokens_used")
+_TOKENS: Final = ("input_tokens", "output_tokens", "tokens_used", "cost_usd")
 
 SpanKey: TypeAlias = tuple[str, str]
 """Trace id and span id."""

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from goldseam.collector.dialects import recognise
 from goldseam.collector.mapping.content import measure
+from goldseam.collector.mapping.cost import cost_usd
 from goldseam.collector.mapping.metadata import request_metadata, response_metadata
 from goldseam.collector.mapping.outcome import first_error, http_status_of, outcome_of, pattern_of
 from goldseam.collector.mapping.provider import MAX_PROVIDER, UNKNOWN, from_scope, normalise
@@ -62,13 +63,19 @@ def final_record(
         pattern = pattern_of(
             error, provider=shared["provider_requested"], tenant_id=shared["tenant_id"]
         )
+    usage = token_columns(reading)
+    provider = _provider(reading, "provider_used")
+    model = reading.text("provider_model", limit=MAX_NAME)
+    if usage["cost_usd"] is None and usage["tokens_used"]:
+        models = model, shared["model_requested"]
+        usage["cost_usd"] = cost_usd(provider, models, shared["created_at"], usage)
     record = RequestRecord(
         **shared,
-        **token_columns(reading),
+        **usage,
         **_recovery(reading),
         status=outcome.status,
-        provider_used=_provider(reading, "provider_used"),
-        provider_model=reading.text("provider_model", limit=MAX_NAME),
+        provider_used=provider,
+        provider_model=model,
         response_length=_measured(reading, "response_length", "output_text")[0],
         processing_time_ms=duration_ms,
         ttfc_ms=ttfc_ms,

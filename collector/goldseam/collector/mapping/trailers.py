@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from goldseam.collector.mapping.content import measure
+from goldseam.collector.mapping.cost import priced
 from goldseam.collector.mapping.reading import Reading
 from goldseam.collector.mapping.relations import Finished, same_instance
 from goldseam.collector.mapping.request import token_columns
@@ -113,4 +114,4 @@ def _ended(item: Finished, reading: Reading) -> Finished:
         ),
         response_metadata=metadata,
     )
-    return replace(item, record=ended)
+    return replace(item, record=priced(ended))

@@ -1,0 +1,1 @@
+"""What taking OTLP in costs, step by step and end to end; `benchmarks/ingest.py` is the program."""

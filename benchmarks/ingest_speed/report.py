@@ -1,0 +1,87 @@
+"""Turns the figures of a run into Markdown, and puts them into the documentation.
+
+Pure but for `write`. Every figure comes from the run at hand.
+"""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from ingest_speed.bodies import SHAPE, Load
+from ingest_speed.end_to_end import SENDERS, Run
+from ingest_speed.stages import Stage
+
+BEGIN: Final = "<!-- ingest:begin -->"
+END: Final = "<!-- ingest:end -->"
+
+_TITLE: Final = "# Benchmarks\n\nEvery table is written by the program named above it.\n"
+_SECTION: Final = f"""
+## What taking spans in cost
+
+`python benchmarks/ingest.py --write docs/benchmarks.md` writes this section.
+
+Senders, collector and PostgreSQL share the cores. *CPU* is that of the whole process, and of
+PostgreSQL with all its backends. A span counts when its row, its counters and its roll-ups are
+committed; plain COPY takes finished bytes of the same rows into a table with the same columns and
+indexes, without counters, roll-ups or protection against a second delivery.
+
+{BEGIN}
+{END}
+"""
+
+
+def render(load: Load, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
+    """Return all tables of a run as Markdown."""
+    copy = stages[-1]
+    best = max(run.spans_per_s for run in runs)
+    return "\n\n".join(
+        [
+            (
+                f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, "
+                f"{platform.system()} {platform.machine()}, load {os.getloadavg()[0]:.1f}: "
+                f"{load.spans:,} spans, {SHAPE}, {SENDERS} senders."
+            ),
+            "### Each step alone",
+            _stages(stages),
+            "### End to end",
+            _runs(runs, copy),
+            f"The best rate is {best * copy.wall_us / 1e6:.2f} of plain COPY's in the same run.",
+        ]
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Replace what stands between the two markers; add section or document where it is missing."""
+    document = path.read_text(encoding="utf-8") if path.exists() else _TITLE
+    if BEGIN not in document:
+        document += _SECTION
+    before, _, rest = document.partition(BEGIN)
+    after = rest.partition(END)[2]
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def _stages(stages: Sequence[Stage]) -> str:
+    lines = ["| step | CPU µs/span | database CPU µs/span | spans/s |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {s.name} | {s.cpu_us:.1f} | {s.database_us:.1f} | {1e6 / s.wall_us:,.0f} |"
+        for s in stages
+    ]
+    return "\n".join(lines)
+
+
+def _runs(runs: Sequence[Run], copy: Stage) -> str:
+    header = (
+        "| sent | spans/s | of plain COPY | ack p50 / p99 ms | collector CPU µs/span "
+        "| PostgreSQL CPU µs/span | peak MiB | refused |"
+    )
+    lines = [header, "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    lines += [
+        f"| {r.name} | {r.spans_per_s:,.0f} | {r.spans_per_s * copy.wall_us / 1e6:.2f} "
+        f"| {r.ack_p50_ms:,.0f} / {r.ack_p99_ms:,.0f} | {r.collector_us:.0f} "
+        f"| {r.database_us:.0f} | {r.peak_mib:.0f} | {r.refused} |"
+        for r in runs
+    ]
+    return "\n".join(lines)
