@@ -43,6 +43,7 @@ BEGIN
     ALTER ROLE grafana_ro SET statement_timeout = '15s';
     ALTER ROLE grafana_ro SET default_transaction_read_only = on;
     ALTER ROLE grafana_ro SET search_path = reporting;
+    ALTER ROLE grafana_ro SET jit = off;
     ALTER ROLE grafana_ro SET timezone = 'UTC';
   END IF;
 EXCEPTION WHEN duplicate_object OR unique_violation THEN
@@ -174,9 +175,11 @@ CREATE TABLE ai_request_logs (
 
 CREATE INDEX ix_ai_request_logs_created_at ON ai_request_logs (created_at DESC);
 
+CREATE INDEX ix_ai_request_logs_first_error ON ai_request_logs (tenant_id, first_error_code, created_at DESC) WHERE first_error_code IS NOT NULL;
+
 CREATE INDEX ix_ai_request_logs_pending ON ai_request_logs (created_at) WHERE status = 'pending';
 
-CREATE INDEX ix_ai_request_logs_request_id ON ai_request_logs (tenant_id, request_id) WHERE request_id <> id::text;
+CREATE INDEX ix_ai_request_logs_request_id ON ai_request_logs (request_id, tenant_id) WHERE request_id <> id::text;
 
 CREATE INDEX ix_ai_request_logs_tenant_module_status ON ai_request_logs (tenant_id, module, status, created_at DESC);
 

@@ -181,11 +181,14 @@ async def strategies(
         tenant_id: Whose steps, for transactions that see all tenants.
     """
     tenant = tenant_id or tenant_of(conn)
-    wanted = {"tenant": tenant, "code": error_code, "pattern": error_pattern}
+    code = error_code or (error_pattern and error_pattern.partition(":")[0])
+    wanted = {"tenant": tenant, "code": code, "pattern": error_pattern}
     given = {name: value for name, value in wanted.items() if value is not None}
+    conditions = "AND l.tenant_id = :tenant " if tenant else ""
+    conditions += "AND l.error_pattern = :pattern" if error_pattern else ""
     query = _STRATEGIES.format(
         mine="AND tenant_id = :tenant" if tenant else "",
-        request=_request_condition("code" in given, "pattern" in given),
+        request=_OF_REQUEST.format(conditions=conditions) if code else "true",
     )
     rows = await conn.execute(text(query), {"since": since, "until": until, **given})
     return [_strategy(dict(row)) for row in rows.mappings()]
@@ -243,11 +246,12 @@ _STRATEGIES: Final = """
     ORDER BY attempts DESC, 1, 2, 3
 """
 
-# A request starts before its steps, by an hour at most where the clock is set in between.
+# A request starts before its steps, by an hour at most where the clock is set in between. Those
+# that met the error are few and found by their own index; the steps are joined to them.
 _OF_REQUEST: Final = """
-    EXISTS (
-        SELECT FROM ai_request_logs AS l
-        WHERE l.tenant_id = s.tenant_id AND l.trace_id = s.trace_id AND l.id = s.request_log_id
+    (tenant_id, request_log_id) IN (
+        SELECT l.tenant_id, l.id FROM ai_request_logs AS l
+        WHERE l.first_error_code = :code
             AND l.created_at >= :since - interval '1 hour' AND l.created_at < :until {conditions}
     )
 """
@@ -340,14 +344,6 @@ async def _patterns(
     given = {"patterns": patterns} | ({"tenant": tenant} if tenant else {})
     rows = (await conn.execute(text(query), given)).mappings()
     return {row["error_pattern"]: dict(row) for row in rows}
-
-
-def _request_condition(by_code: bool, by_pattern: bool) -> str:  # noqa: FBT001 - which are given
-    if not (by_code or by_pattern):
-        return "true"
-    conditions = "AND l.first_error_code = :code " if by_code else ""
-    conditions += "AND l.error_pattern = :pattern" if by_pattern else ""
-    return _OF_REQUEST.format(conditions=conditions)
 
 
 def _strategy(row: dict[str, Any]) -> StrategyFigures:

@@ -168,7 +168,8 @@ def _connect_arguments(
     given = url.query.get("options", ())
     options = [given] if isinstance(given, str) else list(given)
     if role is not None:
-        options.append(f"-c role={role}")
+        # Compiling takes longer than any of our statements gains by it.
+        options += [f"-c role={role}", "-c jit=off"]
     if statement_timeout_s is not None:
         options.append(f"-c statement_timeout={int(statement_timeout_s * 1000)}")
     return {

@@ -68,9 +68,16 @@ class AIRequestLog(Base):
         Index("ix_ai_request_logs_trace_id", "trace_id"),
         Index(
             "ix_ai_request_logs_request_id",
-            "tenant_id",
             "request_id",
+            "tenant_id",
             postgresql_where=text("request_id <> id::text"),
+        ),
+        Index(
+            "ix_ai_request_logs_first_error",
+            "tenant_id",
+            "first_error_code",
+            text("created_at DESC"),
+            postgresql_where=text("first_error_code IS NOT NULL"),
         ),
         Index(
             "ix_ai_request_logs_pending",

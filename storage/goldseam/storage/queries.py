@@ -211,28 +211,27 @@ async def trace(conn: AsyncConnection, trace_id: str, *, since: datetime | None 
         trace_id: 32 hex digits.
         since: Earliest start; by default 30 days ago.
     """
-    log, step = AIRequestLog, AIErrorRecovery
+    log = AIRequestLog
     earliest = since or datetime.now(UTC) - DEFAULT_WINDOW
     query = _select_requests().where(
         log.trace_id == trace_id, log.created_at >= earliest, log.duplicate_of.is_(None)
     )
-    found = select(*(getattr(step, field.name) for field in fields(RecoveryRecord)))
     if (tenant := tenant_of(conn)) is not None:
-        query, found = query.where(log.tenant_id == tenant), found.where(step.tenant_id == tenant)
+        query = query.where(log.tenant_id == tenant)
     requests = [_request_row(row) for row in await conn.execute(query.order_by(log.created_at))]
-    found = found.where(
-        step.request_log_id.in_([row.id for row in requests]),
-        step.created_at >= earliest - _STEPS_SINCE,
-    ).order_by(step.created_at, step.step_number)
-    steps = await conn.execute(found) if requests else ()
-    return Trace(
-        requests=requests,
-        steps=[RecoveryRecord(**row._mapping) for row in steps],  # noqa: SLF001 - SQLAlchemy's public name for it
-    )
+    return Trace(requests=requests, steps=await _steps_of(conn, requests))
 
 
-async def recovery_steps(conn: AsyncConnection, request_log_id: UUID) -> list[RecoveryRecord]:
-    """Return the recovery steps of a request in the order in which they ran."""
+async def recovery_steps(
+    conn: AsyncConnection, request_log_id: UUID, *, tenant_id: str | None = None
+) -> list[RecoveryRecord]:
+    """Return the recovery steps of a request in the order in which they ran.
+
+    Args:
+        conn: Transaction.
+        request_log_id: Id of the request.
+        tenant_id: Whose request it is, for transactions that see all tenants.
+    """
     milliseconds = min(log_id_time_ms(request_log_id), _LAST_ID_TIME_MS)
     start = _EPOCH + timedelta(milliseconds=milliseconds)
     step = AIErrorRecovery
@@ -245,8 +244,26 @@ async def recovery_steps(conn: AsyncConnection, request_log_id: UUID) -> list[Re
         )
         .order_by(step.step_number, step.created_at)
     )
-    if (tenant := tenant_of(conn)) is not None:
+    if (tenant := tenant_id or tenant_of(conn)) is not None:
         query = query.where(step.tenant_id == tenant)
+    return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+async def _steps_of(conn: AsyncConnection, requests: list[RequestRow]) -> list[RecoveryRecord]:
+    """Return the steps of `requests`, which are in the order of their starts."""
+    if not requests:
+        return []
+    step = AIErrorRecovery
+    query = (
+        select(*(getattr(step, field.name) for field in fields(RecoveryRecord)))
+        .where(
+            step.tenant_id.in_({row.tenant_id for row in requests}),
+            step.request_log_id.in_([row.id for row in requests]),
+            step.created_at >= requests[0].created_at - _STEPS_SINCE,
+            step.created_at < requests[-1].created_at + _STEPS_UNTIL,
+        )
+        .order_by(step.created_at, step.step_number)
+    )
     return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
 
 

@@ -40,6 +40,7 @@ _GRAFANA_SETTINGS: Final = (
     "statement_timeout = '15s'",
     "default_transaction_read_only = on",  # a default only: the grants are the guard
     "search_path = reporting",
+    "jit = off",
     "timezone = 'UTC'",
 )
 

@@ -94,7 +94,7 @@ async def one(
 ) -> Response:
     """Show a call; a `request_id` that several calls share gives the newest."""
     row = await _find(connection, row_id)
-    steps = await queries.recovery_steps(connection, row.id)
+    steps = await queries.recovery_steps(connection, row.id, tenant_id=row.tenant_id)
     detail = LogDetail(
         **LogEntry.model_validate(row).model_dump(),
         recovery=[RecoveryStep.model_validate(step) for step in steps],
