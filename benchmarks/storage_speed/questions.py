@@ -114,12 +114,12 @@ def _timing(took_ms: list[float], **place: str) -> Timing:
 
 @contextmanager
 def _without_rollups() -> Iterator[None]:
-    cuts = figures.cut, breakdowns.cut
-    figures.cut = breakdowns.cut = _only_edges
+    cuts = figures.cut, breakdowns.cut_inside
+    figures.cut = breakdowns.cut_inside = _only_edges
     try:
         yield
     finally:
-        figures.cut, breakdowns.cut = cuts
+        figures.cut, breakdowns.cut_inside = cuts
 
 
 def _only_edges(since: datetime, until: datetime) -> Pieces:

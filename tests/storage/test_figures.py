@@ -236,3 +236,38 @@ async def test_a_window_includes_its_start_and_not_its_end(
     store({"created_at": SINCE}, {"created_at": UNTIL})
 
     assert (await ask(engine)).total_requests == 1
+
+
+@pytest.mark.parametrize("minutes", [(0, 0), (10, 10), (40, 20), (20, 40), (50, 59)])
+async def test_any_window_counts_the_rows_that_start_in_it(
+    engine: AsyncEngine, store: Callable[..., None], minutes: tuple[int, int]
+) -> None:
+    """Whether the hours at its ends are added up from rows, or whole less the rest of theirs."""
+    every = timedelta(minutes=5)
+    values: list[dict[str, Any]] = [
+        {
+            "created_at": SINCE + number * every,
+            "status": "error" if number % 3 == 0 else "success",
+            "error_code": "TIMEOUT" if number % 3 == 0 else None,
+            "retry_count": number % 2,
+            "processing_time_ms": float(number),
+            "cost_usd": 0.25 if number % 5 else None,
+            "tokens_used": number if number % 7 else None,
+        }
+        for number in range(60)
+    ]
+    store(*values)
+    since = SINCE + timedelta(minutes=minutes[0])
+    until = SINCE + timedelta(hours=4, minutes=minutes[1])
+    inside = [each for each in values if since <= each["created_at"] < until]
+    found = await ask(engine, since=since, until=until)
+
+    assert found.total_requests == len(inside)
+    assert found.error_count == sum(each["status"] == "error" for each in inside)
+    assert found.timeout_count == found.error_count
+    assert found.attempts == sum(1 + each["retry_count"] for each in inside)
+    assert found.tokens == sum(each["tokens_used"] or 0 for each in inside)
+    assert found.cost_usd == IsApprox(sum(each["cost_usd"] or 0 for each in inside))
+    assert found.avg_time * len(inside) == IsApprox(
+        sum(each["processing_time_ms"] for each in inside)
+    )

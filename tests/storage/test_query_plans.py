@@ -1,6 +1,5 @@
 """The plans that keep every question fast on a full table: which days, by which indexes."""
 
-# ruff: noqa: S608 - every name is from this file
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -149,10 +148,11 @@ async def plans_of(engine: AsyncEngine, tenant: str, ask: Ask) -> Plans:
     async with tenant_transaction(engine, tenant) as conn:
         await conn.exec_driver_sql("SET LOCAL enable_seqscan = off")
         rows = await conn.exec_driver_sql(
-            "SELECT c.relname, p.relname FROM pg_inherits JOIN pg_class AS c ON c.oid = inhrelid"
+            "SELECT c.relname AS child, p.relname AS parent FROM pg_inherits"
+            " JOIN pg_class AS c ON c.oid = inhrelid"
             " JOIN pg_class AS p ON p.oid = inhparent WHERE c.relkind = 'i'"
         )
-        parents = {str(child): str(parent) for child, parent in rows}
+        parents = {row["child"]: row["parent"] for row in rows.mappings()}
         event.listen(engine.sync_engine, "before_cursor_execute", note)
         await ask(conn)
         event.remove(engine.sync_engine, "before_cursor_execute", note)

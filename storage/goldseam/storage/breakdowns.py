@@ -17,7 +17,7 @@ from goldseam.storage.engine import tenant_of
 from goldseam.storage.figures import Selection, bins_by, mean, percent_of, percentile, sums_by
 from goldseam.storage.measures import ANSWERED, ERROR_MEASURES, HAS_PATTERN
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
-from goldseam.storage.windows import cut, sources
+from goldseam.storage.windows import cut_inside, sources
 
 WILSON_Z: Final = 1.96
 """Two-sided 95 %."""
@@ -205,7 +205,7 @@ async def slowest_keys(
 ) -> list[dict[str, Any]]:
     """Return the keys of the slowest answered requests, slowest first; at most 50."""
     tenant = tenant_id or tenant_of(conn)
-    pieces = cut(since, until)
+    pieces = cut_inside(since, until)
     mine = "tenant_id = :tenant AND " if tenant else ""
     query = _SLOWEST.format(suffix="" if tenant else "_all", mine=mine, answered=ANSWERED)
     whole = {"w0": pieces.edges[0][1], "w1": pieces.edges[1][0]}
@@ -308,7 +308,7 @@ def _provider(
 async def _errors(conn: AsyncConnection, selection: Selection) -> list[dict[str, Any]]:
     """Return the counters of every pattern of the window, the most frequent first."""
     names = ", ".join(measure.name for measure in ERROR_MEASURES)
-    raw = ", ".join(f"{measure.sql} AS {measure.name}" for measure in ERROR_MEASURES)
+    raw = ", ".join(f"SIGN * {measure.sql} AS {measure.name}" for measure in ERROR_MEASURES)
     totals = ", ".join(f"coalesce(sum({m.name}), 0)::bigint AS {m.name}" for m in ERROR_MEASURES)
     source = sources(
         "error_",

@@ -15,13 +15,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.storage.engine import tenant_of
-from goldseam.storage.measures import ANSWERED, BIN, MEASURES, MODEL, STRATEGIES, bin_value_ms
+from goldseam.storage.measures import (
+    ALIKE,
+    ALIKE_COLUMNS,
+    ANSWERED,
+    BIN,
+    MEASURES,
+    MODEL,
+    STRATEGIES,
+    bin_value_ms,
+    sql_of_alike,
+)
 from goldseam.storage.windows import Pieces, cut, sources
 
 PERCENTS: Final = (50, 95, 99)
 
 ROLLED_SUMS: Final = ", ".join(measure.name for measure in MEASURES)
-RAW_SUMS: Final = ", ".join(f"{measure.sql} AS {measure.name}" for measure in MEASURES)
+RAW_SUMS: Final = ", ".join(f"SIGN * {sql_of_alike(m)} AS {m.name}" for m in MEASURES)
 TOTALS: Final = ", ".join(f"coalesce(sum({m.name}), 0) AS {m.name}" for m in MEASURES)
 """Columns of the statements that read the sums."""
 
@@ -156,11 +166,13 @@ async def sums_by(
     """Return every measure, summed per combination of `provider`, `model` and `module`."""
     rolled = ", ".join(dimensions)
     columns = {"provider": "provider_used", "model": MODEL, "module": "module"}
-    raw = ", ".join(f"{columns[name]} AS {name}" for name in dimensions)
+    named = [f"{columns[name]} AS {name}" for name in dimensions]
+    grouped = ", ".join(str(n) for n in range(1, len(named) + ALIKE_COLUMNS + 1))
     source = sources(
         "",
         ", ".join(filter(None, (rolled, ROLLED_SUMS))),
-        ", ".join(filter(None, (raw, RAW_SUMS))),
+        ", ".join(filter(None, (rolled, RAW_SUMS))),
+        alike=(", ".join((*named, ALIKE)), grouped),
         tenant=selection.tenant(conn),
         condition=selection.condition(),
         raw_condition=selection.raw_condition(),
@@ -181,7 +193,7 @@ async def bins_by(
     source = sources(
         "latency_",
         ", ".join((*dimensions, "bin", "request_count")),
-        ", ".join((*raw, f"{BIN} AS bin", "1 AS request_count")),
+        ", ".join((*raw, f"{BIN} AS bin", "SIGN AS request_count")),
         tenant=selection.tenant(conn),
         condition=selection.condition(),
         raw_condition=f"{ANSWERED} AND {selection.raw_condition()}",

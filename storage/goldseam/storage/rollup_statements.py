@@ -181,7 +181,7 @@ ADD_STATS: Final = _add_up(
 ADD_LATENCY: Final = _add_up(
     LATENCY,
     {"provider": "provider_used", "module": "module", "bin": BIN},
-    (Measure("request_count", "1", "Requests in the bin"),),
+    (Measure("request_count", "true", "1", "Requests in the bin"),),
     ANSWERED,
 )
 

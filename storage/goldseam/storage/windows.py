@@ -25,12 +25,14 @@ class Pieces:
     Attributes:
         days: Whole UTC days.
         hours: Whole hours before and after the days.
-        edges: What is left at the start and at the end.
+        edges: What is left at the start and at the end, or what the hours there have too much.
+        signs: For each edge 1 if it is to be added, -1 if it is to be taken away.
     """
 
     days: Span
     hours: tuple[Span, Span]
     edges: tuple[Span, Span]
+    signs: tuple[int, int] = (1, 1)
 
     @property
     def whole(self) -> bool:
@@ -42,10 +44,31 @@ class Pieces:
         (h0, h1), (h2, h3) = self.hours
         (e0, e1), (e2, e3) = self.edges
         spans = {"d0": self.days[0], "d1": self.days[1], "h0": h0, "h1": h1, "h2": h2, "h3": h3}
-        return {**spans, "e0": e0, "e1": e1, "e2": e2, "e3": e3, "tenant": tenant or EVERYBODY}
+        signs = {"s0": self.signs[0], "s2": self.signs[1]}
+        edges = {"e0": e0, "e1": e1, "e2": e2, "e3": e3}
+        return {**spans, **edges, **signs, "tenant": tenant or EVERYBODY}
 
 
 def cut(since: datetime, until: datetime) -> Pieces:
+    """Cut [`since`, `until`) for sums, so that few rows are read.
+
+    An edge that is longer than half an hour becomes its whole hour less the rest of it.
+    """
+    pieces = cut_inside(since, until)
+    if not pieces.whole:
+        return pieces
+    (start, first), (last, end) = pieces.edges
+    signs = [1, 1]
+    if first - start > _HOUR / 2:
+        first, signs[0] = first - _HOUR, -1
+    if end - last > _HOUR / 2:
+        last, signs[1] = last + _HOUR, -1
+    whole = cut_inside(first, last)
+    edges = (min(start, first), max(start, first)), (min(last, end), max(last, end))
+    return Pieces(days=whole.days, hours=whole.hours, edges=edges, signs=(signs[0], signs[1]))
+
+
+def cut_inside(since: datetime, until: datetime) -> Pieces:
     """Cut [`since`, `until`); a window that ends before it starts is empty."""
     since, until = since.astimezone(UTC), max(since, until).astimezone(UTC)
     first, last = _ceiling(since, _HOUR), _floor(until, _HOUR)
@@ -70,16 +93,18 @@ def sources(
     tenant: str | None,
     condition: str = "true",
     raw_condition: str = "true",
+    alike: tuple[str, str] | None = None,
 ) -> str:
     """Return a subquery over all pieces of a window, for the values of `Pieces.parameters`.
 
     Args:
         stem: Kind of roll-up: empty, `latency_` or `error_`.
         rolled: Columns to select from the roll-ups.
-        raw: The same of rows of `ai_request_logs`.
+        raw: The same of rows of `ai_request_logs`, multiplied by `SIGN` where they count.
         tenant: None for everybody.
         condition: What narrows the roll-ups.
         raw_condition: The same for rows.
+        alike: Columns to select from the rows first and what to group them by; `raw` reads these.
     """
     suffix = "" if tenant else "_all"
     mine = "tenant_id = :tenant AND " if tenant else ""
@@ -88,11 +113,14 @@ def sources(
         f" AND bucket >= :{start} AND bucket < :{end} AND {condition}"
         for grain, start, end in (("day", "d0", "d1"), ("hour", "h0", "h1"), ("hour", "h2", "h3"))
     ]
-    parts += [
-        f"SELECT {raw} FROM ai_request_logs WHERE {mine}created_at >= :{start}"
-        f" AND created_at < :{end} AND duplicate_of IS NULL AND {raw_condition}"
-        for start, end in (("e0", "e1"), ("e2", "e3"))
-    ]
+    for start, end, sign in (("e0", "e1", "s0"), ("e2", "e3", "s2")):
+        rows = (
+            f"ai_request_logs WHERE {mine}created_at >= :{start}"
+            f" AND created_at < :{end} AND duplicate_of IS NULL AND {raw_condition}"
+        )
+        if alike is not None:
+            rows = f"(SELECT {alike[0]} FROM {rows} GROUP BY {alike[1]}) AS alike"
+        parts.append(f"SELECT {raw.replace('SIGN', f'CAST(:{sign} AS int)')} FROM {rows}")
     return "(" + " UNION ALL ".join(parts) + ") AS pieces"
 
 
