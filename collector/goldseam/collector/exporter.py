@@ -75,14 +75,14 @@ def url_of(db: object) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def rows_of(spans: Sequence[ReadableSpan], further: Mapping[str, Value] = _NOTHING) -> Batch:
+def rows_of(spans: Sequence[ReadableSpan | Span], further: Mapping[str, Value] = _NOTHING) -> Batch:
     """Return the rows of finished spans.
 
     Args:
-        spans: The spans of one call, or of many.
-        further: Attributes that were learnt after the spans had ended.
+        spans: The spans of one call, or of many: an SDK's, or plain ones.
+        further: Attributes that were learnt after an SDK's spans had ended.
     """
-    mapped = map_spans([_plain(span, further) for span in spans])
+    mapped = map_spans([s if isinstance(s, Span) else _plain(s, further) for s in spans])
     if mapped.rejected:
         _log.warning("spans were refused and have no rows: %s", ", ".join(set(mapped.rejected)))
     return mapped.batch
@@ -105,7 +105,7 @@ class Recorder:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="goldseam-recorder")
 
     def record(
-        self, spans: Sequence[ReadableSpan], further: Mapping[str, Value] = _NOTHING
+        self, spans: Sequence[ReadableSpan | Span], further: Mapping[str, Value] = _NOTHING
     ) -> "Future[None] | None":
         """Write the rows of `spans` soon; the result comes when that is done or has failed.
 
@@ -137,7 +137,7 @@ class Recorder:
         self._thread.submit(self._hang_up)
         self._thread.shutdown()
 
-    def _record(self, spans: list[ReadableSpan], further: Mapping[str, Value]) -> None:
+    def _record(self, spans: list[ReadableSpan | Span], further: Mapping[str, Value]) -> None:
         try:
             self._write(rows_of(spans, further))
         except Exception as error:  # noqa: BLE001 - the application has its answer, and keeps it
