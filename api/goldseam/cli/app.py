@@ -27,6 +27,7 @@ from goldseam.cli.defaults import (
     OTLP_HTTP_PORT,
     RETENTION_DAYS,
 )
+from goldseam.cli.logs import LogFormat
 
 if TYPE_CHECKING:
     from goldseam.cli.serve import Service
@@ -98,6 +99,11 @@ OtlpGrpcPort = Annotated[
         max=65535,
         help="Port for OTLP/gRPC; 0: a free one.",
     ),
+]
+
+LogFormatOption = Annotated[
+    LogFormat,
+    typer.Option("--log-format", envvar="GOLDSEAM_LOG_FORMAT", help="How a line of the log looks."),
 ]
 
 
@@ -182,30 +188,47 @@ def collector(
     otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
     data_dir: DataDir = None,
     retention_days: RetentionDays = RETENTION_DAYS,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
-    from goldseam.cli import serve
+    from goldseam.cli import logs, serve
     from goldseam.collector import CollectorSettings, create_app
     from goldseam.storage.embedded import default_data_dir
     from goldseam.storage.engine import parse_url
 
+    logs.set_up(log_format)
     with _readable_errors():
         parse_url(database_url)
-        listener = serve.listen(
-            otlp_host, otlp_http_port, port_flag="--otlp-http-port", host_flag="--otlp-host"
-        )
         settings = CollectorSettings(
             database_url=database_url,
             data_dir=data_dir or default_data_dir(),
             retention_days=retention_days,
         )
+        tls = None
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            tls = serve.Tls(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+        asks = not serve.is_loopback(otlp_host)
+        if asks:
+            settings = settings.model_copy(update={"ingest_keys": True})
+            asks = settings.tls_client_ca is not None or keys_command.exist(database_url)
+        listener = serve.listen(
+            otlp_host,
+            otlp_http_port,
+            port_flag="--otlp-http-port",
+            host_flag="--otlp-host",
+            asks_for_keys=asks,
+        )
         with serve.reserve(
-            otlp_host, otlp_grpc_port, port_flag="--otlp-grpc-port", host_flag="--otlp-host"
+            otlp_host,
+            otlp_grpc_port,
+            port_flag="--otlp-grpc-port",
+            host_flag="--otlp-host",
+            asks_for_keys=asks,
         ) as held:
             grpc_address = serve.address_of(held)
             built = create_app(settings, grpc_address=grpc_address)
             console.print(f"OTLP/gRPC {grpc_address}", style="dim")
-            _serve(serve.Service("collector", built, listener))
+            _serve(serve.Service("collector", built, listener, tls))
 
 
 @app.command()

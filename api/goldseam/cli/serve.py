@@ -9,12 +9,16 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
+
+from goldseam.cli.connections import MAX_CONNECTIONS, PatientProtocol
 
 _BACKLOG: Final = 2048
 _START_LIMIT_S: Final = 30
@@ -42,17 +46,41 @@ class OpenBindError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM.
+
+    Attributes:
+        cert: The certificate and those between it and its authority.
+        key: Its private key.
+        client_ca: Authorities whose certificate every client must present; None asks for none.
+    """
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return uvicorn's names for them."""
+        found: dict[str, Any] = {"ssl_certfile": self.cert, "ssl_keyfile": self.key}
+        if self.client_ca is not None:
+            found |= {"ssl_ca_certs": str(self.client_ca), "ssl_cert_reqs": ssl.CERT_REQUIRED}
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """An ASGI application and the socket it listens on."""
 
     name: str
     app: Any
     listener: socket.socket
+    tls: Tls | None = None
 
     @property
     def url(self) -> str:
         """Where clients reach it, without a trailing slash."""
-        return f"http://{address_of(self.listener)}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{address_of(self.listener)}"
 
 
 def listen(
@@ -90,9 +118,15 @@ def listen(
 
 
 def reserve(
-    host: str, port: int, *, port_flag: str, host_flag: str = "the host", or_any: bool = False
+    host: str,
+    port: int,
+    *,
+    port_flag: str,
+    host_flag: str = "the host",
+    or_any: bool = False,
+    asks_for_keys: bool = False,
 ) -> socket.socket:
-    """Hold a port on loopback for a server that binds by itself, as gRPC's does.
+    """Hold a port for a server that binds by itself, as gRPC's does.
 
     The socket does not listen, so all connections go to the server that binds beside it.
 
@@ -102,12 +136,20 @@ def reserve(
         port_flag: As of `listen`.
         host_flag: As of `listen`.
         or_any: As of `listen`.
+        asks_for_keys: As of `listen`.
 
     Raises:
         OpenBindError: The address is not loopback.
         PortInUseError: The port is taken and `or_any` is false.
     """
-    with listen(host, port, port_flag=port_flag, host_flag=host_flag, or_any=or_any) as alone:
+    with listen(
+        host,
+        port,
+        port_flag=port_flag,
+        host_flag=host_flag,
+        or_any=or_any,
+        asks_for_keys=asks_for_keys,
+    ) as alone:
         family, address = alone.family, alone.getsockname()[:2]
     held = socket.socket(family)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -163,6 +205,9 @@ def _server(service: Service) -> uvicorn.Server:
         lifespan="on",
         timeout_graceful_shutdown=_DRAIN_LIMIT_S,
         server_header=False,
+        http=PatientProtocol,
+        limit_concurrency=MAX_CONNECTIONS,
+        **(service.tls.options() if service.tls else {}),
     )
     return uvicorn.Server(config)
 

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.responses import Response
 
 from goldseam.collector.keeper import Accepted
-from goldseam.collector.refusals import RETRY_AFTER_S, Refusal
+from goldseam.collector.refusals import RETRY_AFTER_S, Refusal, TooSlow, Unauthenticated
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
@@ -54,6 +54,10 @@ def refused(refusal: Refusal, media_type: str) -> Response:
     response = _answer(status(refusal), media_type, status_code=refusal.http_status)
     if refusal.retry:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if isinstance(refusal, Unauthenticated):
+        response.headers["WWW-Authenticate"] = 'Bearer realm="goldseam"'
+    if isinstance(refusal, TooSlow):
+        response.headers["Connection"] = "close"
     return response
 
 

@@ -1,6 +1,6 @@
 """The collector as one ASGI application.
 
-`goldseam collector` and `goldseam up` serve it, on loopback. Starting never waits for the database:
+`goldseam collector` and `goldseam up` serve it. Starting never waits for the database:
 until it is there, bodies go to the spool and `/readyz` says why. Stopping answers everything in
 flight first.
 """
@@ -15,6 +15,8 @@ from typing import Final
 
 import psycopg
 from prometheus_client.exposition import choose_encoder
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -22,19 +24,24 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from goldseam.collector import maintenance
+from goldseam.collector.admission import LOOK_UP_TIMEOUT_S, Admission
 from goldseam.collector.budget import Budget
 from goldseam.collector.metrics import Metrics, create_metrics
 from goldseam.collector.pipeline import Pipeline
-from goldseam.collector.receiver_grpc import OtlpGrpc
+from goldseam.collector.receiver_grpc import OtlpGrpc, server_credentials
 from goldseam.collector.receiver_http import OtlpHttp
 from goldseam.collector.settings import CollectorSettings
-from goldseam.storage import engine
-from goldseam.storage.errors import NotMigratedError, StorageError
-from goldseam.storage.roles import Role
+from goldseam.storage import engine, keys
+from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
+from goldseam.storage.keys import Key
+from goldseam.storage.roles import ALL_TENANTS, Role
 
 START_GRACE_S: Final = 5.0
 """How long starting waits for a first connection, so that a healthy collector's first sender is
 not refused."""
+
+KEYS_FILE: Final = "ingest-keys.json"
+"""In the data folder: hashes of keys that were verified, for when the database is away."""
 
 PROBE_TIMEOUT_S: Final = 3.0
 """Orchestrators give a readiness probe a few seconds."""
@@ -54,6 +61,7 @@ def create_app(settings: CollectorSettings, *, grpc_address: str | None = None) 
 
     Raises:
         SpoolError: The spool cannot be opened.
+        OSError: A certificate cannot be read.
     """
     metrics = create_metrics()
     pipeline = Pipeline(
@@ -65,10 +73,24 @@ def create_app(settings: CollectorSettings, *, grpc_address: str | None = None) 
 
     budget = Budget(max_bytes=settings.receive_bytes)
     metrics.receive_bytes.set_function(lambda: budget.leased_bytes)
-    receiver = OtlpHttp(settings, ingest=pipeline.ingest, budget=budget, metrics=metrics)
+    key_database = engine.async_engine(
+        settings.database_url,
+        Role.API,
+        statement_timeout_s=LOOK_UP_TIMEOUT_S,
+        pool_size=1,
+    )
+    admission = Admission(
+        partial(_look_up, key_database),
+        is_required=settings.ingest_keys and settings.tls_client_ca is None,
+        path=settings.data_dir and settings.data_dir / KEYS_FILE,
+    )
+    receiver = OtlpHttp(
+        settings, admission=admission, ingest=pipeline.ingest, budget=budget, metrics=metrics
+    )
     start_grpc = partial(
         OtlpGrpc,
         limit_bytes=settings.max_body_bytes,
+        credentials=server_credentials(settings),
         ingest=pipeline.ingest,
         budget=budget,
         metrics=metrics,
@@ -77,7 +99,10 @@ def create_app(settings: CollectorSettings, *, grpc_address: str | None = None) 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(pipeline.start, START_GRACE_S)
-        grpc = start_grpc(grpc_address) if grpc_address is not None else None
+        grpc = None
+        if grpc_address is not None:
+            admit = partial(admission.tenant_from_thread, loop=asyncio.get_running_loop())
+            grpc = start_grpc(grpc_address, admit=admit)
         jobs = asyncio.create_task(maintenance.keep(settings))
         try:
             yield
@@ -88,6 +113,7 @@ def create_app(settings: CollectorSettings, *, grpc_address: str | None = None) 
             if grpc is not None:
                 await asyncio.to_thread(grpc.stop, settings.drain_timeout_s)
             await asyncio.to_thread(pipeline.stop)
+            await key_database.dispose()
 
     probes = _Probes(settings, pipeline=pipeline, metrics=metrics)
     return Starlette(routes=[*receiver.routes(), *probes.routes()], lifespan=lifespan)
@@ -143,6 +169,22 @@ class _Probes:
     async def _print_metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(self._metrics.registry), headers={"Content-Type": content_type})
+
+
+async def _look_up(database: AsyncEngine, key_id: str) -> Key | None:
+    """Return a stored key, and note that it is used.
+
+    Raises:
+        StorageError: The database is away.
+    """
+    try:
+        async with engine.tenant_transaction(database, ALL_TENANTS) as connection:
+            key = await keys.find(connection, key_id)
+            if key is not None:
+                await keys.touch(connection, key_id, _now())
+            return key
+    except DBAPIError as error:
+        raise DatabaseUnavailableError(f"the keys cannot be read: {error.orig}") from error
 
 
 def _connect(url: str) -> psycopg.Connection:

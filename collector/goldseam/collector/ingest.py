@@ -7,6 +7,7 @@ sender waits for is done once the rows are committed or the body is fsynced.
 
 from collections import Counter
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Final
 
 from goldseam.collector.answers import JSON
@@ -17,7 +18,9 @@ from goldseam.collector.mapping import Mapped, map_spans
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.queue import IngestQueue
 from goldseam.collector.refusals import QueueFull, StorageAway
+from goldseam.collector.spans import Span
 from goldseam.collector.spool import Raw
+from goldseam.semconv.attributes import TENANT_ID
 
 DATABASE_REFUSED: Final = "database_refused"
 """Why a span is rejected that could be mapped, but whose row no table takes."""
@@ -66,7 +69,15 @@ def read(raw: Raw) -> Mapped:
         DecodeError: It is no OTLP trace request.
     """
     decode = decode_json if raw.media_type == JSON else decode_protobuf
-    return map_spans(decode(raw.body))
+    spans = decode(raw.body)
+    if raw.tenant:
+        spans = [_owned(span, raw.tenant) for span in spans]
+    return map_spans(spans)
+
+
+def _owned(span: Span, tenant: str) -> Span:
+    """Return a span whose claim to a tenant is replaced by the tenant of its sender's key."""
+    return replace(span, attributes={**span.attributes, TENANT_ID: tenant})
 
 
 def count_spans(metrics: Metrics, mapped: Mapped) -> None:

@@ -25,6 +25,7 @@ from goldseam.collector.inflate import body_reader
 from goldseam.collector.ingest import Ingest, read
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.refusals import RETRY_AFTER_S, Refusal, Unavailable
+from goldseam.collector.settings import CollectorSettings
 from goldseam.collector.spool import Raw
 
 THREADS: Final = 16
@@ -48,6 +49,8 @@ class OtlpGrpc:
     Args:
         address: Host and port to listen on, as 127.0.0.1:4317.
         limit_bytes: Largest message, after inflation too.
+        credentials: For TLS; None for none.
+        admit: Gives the tenant of a sender from the `authorization` that it presents.
         ingest: Where messages go.
         budget: What all messages together may occupy.
         metrics: Where calls are counted.
@@ -57,8 +60,17 @@ class OtlpGrpc:
     """
 
     def __init__(
-        self, address: str, *, limit_bytes: int, ingest: Ingest, budget: Budget, metrics: Metrics
+        self,
+        address: str,
+        *,
+        limit_bytes: int,
+        credentials: grpc.ServerCredentials | None,
+        admit: Callable[[str | None], str],
+        ingest: Ingest,
+        budget: Budget,
+        metrics: Metrics,
     ) -> None:
+        self._admit = admit
         self._limit_bytes = limit_bytes
         self._ingest = ingest
         self._budget = budget
@@ -76,7 +88,10 @@ class OtlpGrpc:
                 ("grpc.per_message_decompression", 0),
             ],
         )
-        self._server.add_insecure_port(address)
+        if credentials is None:
+            self._server.add_insecure_port(address)
+        else:
+            self._server.add_secure_port(address, credentials)
         self._server.start()
 
     def stop(self, grace_s: float) -> None:
@@ -85,7 +100,7 @@ class OtlpGrpc:
 
     def _traces(self, message: bytes, context: grpc.ServicerContext) -> bytes:
         try:
-            answer, code = self._export(message), grpc.StatusCode.OK
+            answer, code = self._export(message, context), grpc.StatusCode.OK
         except Refusal as refusal:
             answer, code = _refused(context, refusal)
         except Exception:  # noqa: BLE001 - a sender drops what gets an unknown error
@@ -95,16 +110,17 @@ class OtlpGrpc:
         self._metrics.requests.labels("grpc", code.name).inc()
         return answer
 
-    def _export(self, message: bytes) -> bytes:
+    def _export(self, message: bytes, context: grpc.ServicerContext) -> bytes:
         """Store the spans of a message.
 
         Raises:
             Refusal: Nothing of it is known to be stored.
         """
+        tenant = self._admit(_authorization(context))
         body = body_reader(_ENCODINGS.get(message[:2], ""), limit_bytes=self._limit_bytes)
         with self._budget.lease() as lease:
             lease.grow_to(body.feed(message))
-            raw = Raw(body.finish(), PROTOBUF)
+            raw = Raw(body.finish(), PROTOBUF, tenant)
             accepted = self._ingest.submit(raw, read(raw)).result()
         answer: bytes = answers.export_response(accepted).SerializeToString()
         return answer
@@ -112,11 +128,36 @@ class OtlpGrpc:
     def _ignore(self, signal: str) -> Callable[[bytes, grpc.ServicerContext], bytes]:
         """Return a method that accepts a signal which no table holds."""
 
-        def export(_: bytes, __: grpc.ServicerContext) -> bytes:
+        def export(_: bytes, context: grpc.ServicerContext) -> bytes:
+            try:
+                self._admit(_authorization(context))
+            except Refusal as refusal:
+                return _refused(context, refusal)[0]
             self._metrics.ignored_signals.labels(signal).inc()
             return b""  # an empty response of either signal
 
         return export
+
+
+def server_credentials(settings: CollectorSettings) -> grpc.ServerCredentials | None:
+    """Return what gRPC needs for TLS, None without it.
+
+    Raises:
+        OSError: A file cannot be read.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    authorities = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+    return grpc.ssl_server_credentials(
+        [(settings.tls_key.read_bytes(), settings.tls_cert.read_bytes())],
+        root_certificates=authorities,
+        require_client_auth=authorities is not None,
+    )
+
+
+def _authorization(context: grpc.ServicerContext) -> str | None:
+    found = dict(context.invocation_metadata()).get("authorization")
+    return found.decode(errors="replace") if isinstance(found, bytes) else found
 
 
 def _service(

@@ -8,7 +8,7 @@ the sender used.
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
 from starlette.concurrency import run_in_threadpool
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from goldseam.collector import answers
+from goldseam.collector.admission import Admission
 from goldseam.collector.answers import JSON, PROTOBUF
 from goldseam.collector.budget import Budget, Lease
 from goldseam.collector.inflate import body_reader
@@ -24,6 +25,7 @@ from goldseam.collector.ingest import Ingest, read
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.refusals import (
     Refusal,
+    TooSlow,
     Unavailable,
     UnsupportedMedia,
 )
@@ -47,9 +49,16 @@ class OtlpHttp:
     """The OTLP/HTTP endpoints over one queue."""
 
     def __init__(
-        self, settings: CollectorSettings, *, ingest: Ingest, budget: Budget, metrics: Metrics
+        self,
+        settings: CollectorSettings,
+        *,
+        admission: Admission,
+        ingest: Ingest,
+        budget: Budget,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
+        self._admission = admission
         self._ingest = ingest
         self._budget = budget
         self._metrics = metrics
@@ -84,7 +93,8 @@ class OtlpHttp:
             Refusal: Nothing of it is known to be stored.
         """
         with self._budget.lease() as lease:
-            raw = Raw(await self._read(request, media_type, lease), media_type)
+            tenant, body = await self._read(request, media_type, lease)
+            raw = Raw(body, media_type, tenant)
             if len(raw.body) <= INLINE_BYTES:
                 mapped = read(raw)
             else:
@@ -92,10 +102,12 @@ class OtlpHttp:
             accepted = await asyncio.wrap_future(self._ingest.submit(raw, mapped))
         return answers.stored(accepted, media_type)
 
-    async def _read(self, request: Request, media_type: str, lease: Lease) -> bytes:
+    async def _read(self, request: Request, media_type: str, lease: Lease) -> tuple[str, bytes]:
+        """Return the sender's tenant and the inflated body."""
         limit_bytes = self._settings.max_body_bytes
-        async with aclosing(request.stream()) as chunks:
+        async with self._in_time(), aclosing(request.stream()) as chunks:
             try:
+                tenant = await self._admission.tenant(request.headers.get("authorization"))
                 if media_type not in (PROTOBUF, JSON):
                     raise UnsupportedMedia(
                         f"content type {media_type or 'absent'!r}: send {PROTOBUF} or {JSON}"
@@ -107,19 +119,38 @@ class OtlpHttp:
             except Refusal:
                 await _drain(chunks, limit_bytes=limit_bytes * DRAIN_FACTOR)
                 raise
-        return body.finish()
+        return tenant, body.finish()
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """Read no longer than the limit: a sender that trickles would hold its memory for ever.
+
+        Raises:
+            TooSlow: The limit is reached.
+        """
+        try:
+            async with asyncio.timeout(self._settings.receive_timeout_s):
+                yield
+        except TimeoutError as error:
+            raise TooSlow(
+                f"the body took longer than {self._settings.receive_timeout_s:g} s: send again"
+            ) from error
 
     def _ignore(self, signal: str) -> _Endpoint:
         """Return an endpoint that accepts a signal which no table holds."""
 
         async def endpoint(request: Request) -> Response:
+            media_type = _media_type(request)
             try:
-                async with aclosing(request.stream()) as chunks:
+                async with self._in_time(), aclosing(request.stream()) as chunks:
+                    await self._admission.tenant(request.headers.get("authorization"))
                     await _drain(chunks, limit_bytes=self._settings.max_body_bytes)
+            except Refusal as refusal:
+                return answers.refused(refusal, media_type)
             except ClientDisconnect:
                 pass  # nobody waits for the answer
             self._metrics.ignored_signals.labels(signal).inc()
-            return answers.ignored(signal, _media_type(request))
+            return answers.ignored(signal, media_type)
 
         return endpoint
 

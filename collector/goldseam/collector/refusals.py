@@ -1,6 +1,6 @@
 """Every answer of the collector that is not 200, and the one rule that each stands for.
 
-Raised by `inflate`, `decode`, `queue`, `writer` and `spool`, rendered by the receivers. A sender
+Raised by `admission` and by all parts on the way of a body, rendered by the receivers. A sender
 repeats what was refused with 503 and drops what was refused with anything else, so 503 is the only
 answer to a passing fault and the others are kept for bodies that no repetition would mend.
 """
@@ -11,7 +11,9 @@ RETRY_AFTER_S: Final = 1
 """The stock Python exporter gives up after 10 s in all, so a longer pause would lose the batch."""
 
 _INVALID_ARGUMENT: Final = 3
+_PERMISSION_DENIED: Final = 7
 _UNAVAILABLE: Final = 14
+_UNAUTHENTICATED: Final = 16
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
@@ -33,6 +35,20 @@ class DecodeError(Refusal):
 
     http_status = 400
     rpc_code = _INVALID_ARGUMENT
+
+
+class Unauthenticated(Refusal):
+    """The sender presents no key where one is needed, or one that opens nothing."""
+
+    http_status = 401
+    rpc_code = _UNAUTHENTICATED
+
+
+class Forbidden(Refusal):
+    """The sender's key is for something else."""
+
+    http_status = 403
+    rpc_code = _PERMISSION_DENIED
 
 
 class BodyTooLarge(Refusal):
@@ -63,6 +79,10 @@ class QueueFull(Unavailable):
 
 class Overloaded(Unavailable):
     """The bodies that are being received take all the memory that they may."""
+
+
+class TooSlow(Unavailable):
+    """The body has not come to its end in time."""
 
 
 class StorageAway(Unavailable):

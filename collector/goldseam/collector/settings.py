@@ -1,9 +1,9 @@
 """The collector's settings: one name each, read once at start from `GOLDSEAM_*`."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _MIB: Final = 1024 * 1024
@@ -63,6 +63,26 @@ class CollectorSettings(BaseSettings):
         description="When the oldest body in the spool has waited this long, senders get 503; "
         "nothing that was acknowledged is dropped.",
     )
+    ingest_keys: bool = Field(
+        default=False,
+        description="Whether senders must present a key with scope ingest:write, or a client "
+        "certificate. `goldseam collector` on an address other than loopback always asks.",
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="Certificate chain in PEM; with it both receivers speak TLS only."
+    )
+    tls_key: Path | None = Field(default=None, description="Its private key in PEM.")
+    tls_client_ca: Path | None = Field(
+        default=None,
+        description="Authorities in PEM; with it every client must present a certificate of theirs "
+        "(mTLS).",
+    )
+    receive_timeout_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Longest time from a request's headers to the end of its body; then the sender "
+        "gets 503.",
+    )
     drain_timeout_s: float = Field(
         default=10.0,
         gt=0,
@@ -80,3 +100,11 @@ class CollectorSettings(BaseSettings):
         description="A call that has started and not ended is given up after this; it must exceed "
         "the longest time-out of a client.",
     )
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("set GOLDSEAM_TLS_CERT and GOLDSEAM_TLS_KEY, or neither")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("GOLDSEAM_TLS_CLIENT_CA needs GOLDSEAM_TLS_CERT and GOLDSEAM_TLS_KEY")
+        return self

@@ -37,12 +37,15 @@ CREATE TABLE IF NOT EXISTS bodies (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     kept_at REAL NOT NULL,     -- seconds since the epoch
     media_type TEXT NOT NULL,
+    tenant TEXT NOT NULL DEFAULT '',  -- of the sender's key
     size_bytes INTEGER NOT NULL,  -- inflated
     body BLOB NOT NULL,        -- zlib
     set_aside TEXT             -- why it can never be stored
 )
 """
 
+
+_ADD_TENANT: Final = "ALTER TABLE bodies ADD COLUMN tenant TEXT NOT NULL DEFAULT ''"
 
 _GIVE_BACK: Final = "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
 """Shrinks the file to what it needs. To be run as a script: `execute` would free one page."""
@@ -54,10 +57,12 @@ class SpoolError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One OTLP body as it came, inflated, and the encoding that it is in."""
+    """One OTLP body as it came, inflated, the encoding that it is in, and who sent it."""
 
     body: bytes
     media_type: str
+    tenant: str = ""
+    """Whose spans these are, whatever they claim; "" for as they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Kept:
 
     id: int
     media_type: str
+    tenant: str
     packed: bytes
 
     def unpack(self) -> Raw:
@@ -74,7 +80,7 @@ class Kept:
         Raises:
             zlib.error: The disk has changed it.
         """
-        return Raw(zlib.decompress(self.packed), self.media_type)
+        return Raw(zlib.decompress(self.packed), self.media_type, self.tenant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +201,7 @@ class Spool:
         """
         with self._mutex:
             rows = self._connection.execute(
-                "SELECT id, media_type, body, size_bytes FROM bodies"
+                "SELECT id, media_type, tenant, body, size_bytes FROM bodies"
                 " WHERE set_aside IS NULL AND id > ? ORDER BY id",
                 (after,),
             )
@@ -260,12 +266,12 @@ class Spool:
 
     def _insert(self, now: float, raws: Sequence[Raw], packed: Sequence[bytes]) -> list[int]:
         statement = (
-            "INSERT INTO bodies (kept_at, media_type, size_bytes, body) VALUES (?, ?, ?, ?)"
-            " RETURNING id"
+            "INSERT INTO bodies (kept_at, media_type, tenant, size_bytes, body)"
+            " VALUES (?, ?, ?, ?, ?) RETURNING id"
         )
         with self._transaction() as run:
             return [
-                run(statement, (now, raw.media_type, len(raw.body), body)).fetchone()[0]
+                run(statement, (now, raw.media_type, raw.tenant, len(raw.body), body)).fetchone()[0]
                 for raw, body in zip(raws, packed, strict=True)
             ]
 
@@ -361,6 +367,8 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(_TABLE)
+        if "tenant" not in {row[1] for row in connection.execute("PRAGMA table_info(bodies)")}:
+            connection.execute(_ADD_TENANT)  # a file of an earlier version
     except sqlite3.Error:
         connection.close()
         raise
@@ -369,8 +377,8 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _up_to(limit_bytes: int, rows: sqlite3.Cursor) -> Iterator[Kept]:
     seen_bytes = 0
-    for id_, media_type, packed, size_bytes in rows:
-        yield Kept(id_, media_type, packed)
+    for id_, media_type, tenant, packed, size_bytes in rows:
+        yield Kept(id_, media_type, tenant, packed)
         seen_bytes += size_bytes
         if seen_bytes >= limit_bytes:
             return
