@@ -31,13 +31,7 @@ class Worker:
         self._log = log
         command = [*_NICE]
         if dumps is not None:
-            command += [
-                "valgrind",
-                "--tool=callgrind",
-                "--instr-atstart=no",
-                "--smc-check=all-non-file",
-                f"--callgrind-out-file={dumps}/callgrind.out.%p",
-            ]
+            command += callgrind_command(dumps)
         command += [str(python_of(subject)), "-m", "instrumentation_cost.worker", subject.name]
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
@@ -88,6 +82,17 @@ class Worker:
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+
+
+def callgrind_command(dumps: Path) -> list[str]:
+    """Return what stands before a command whose instructions are counted."""
+    return [
+        "valgrind",
+        "--tool=callgrind",
+        "--instr-atstart=no",
+        "--smc-check=all-non-file",
+        f"--callgrind-out-file={dumps}/callgrind.out.%p",
+    ]
 
 
 def _environment(subject: Subject) -> dict[str, str]:

@@ -25,6 +25,7 @@ class Setup:
         deadline_s: Goldseam's deadline; None takes the time-out.
         http: An HTTP client that answers from memory; None uses the network.
         is_stream: Whether answers are streamed.
+        max_retries: The SDK's own repeats; None leaves its default.
         recorded: Attempts that the subject's telemetry shows; None where it shows none.
         closing: Called at the end.
     """
@@ -34,6 +35,7 @@ class Setup:
     deadline_s: float | None
     http: Any = None
     is_stream: bool = False
+    max_retries: int | None = None
     recorded: Callable[[], int] | None = None
     closing: list[Callable[[], Any]] = field(default_factory=list)
 
@@ -42,8 +44,9 @@ def bare(setup: Setup) -> Ask:
     """Ask through the SDK with its own two repeats."""
     import openai  # noqa: PLC0415 - in this subject's environment only
 
+    repeats = {} if setup.max_retries is None else {"max_retries": setup.max_retries}
     client = openai.AsyncOpenAI(
-        api_key="test", base_url=setup.primary, timeout=TIMEOUT_S, http_client=setup.http
+        api_key="test", base_url=setup.primary, timeout=TIMEOUT_S, http_client=setup.http, **repeats
     )
 
     async def ask(case: int) -> str:

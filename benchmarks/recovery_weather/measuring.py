@@ -14,7 +14,7 @@ from instrumentation_cost.subjects import Subject
 
 from goldseam.recovery.testing import ScriptedProvider, chat, stream
 from recovery_weather.corpus import Score, scores
-from recovery_weather.overhead import Overhead, overhead_of
+from recovery_weather.overhead import Alone, Overhead, alone, overhead_of
 from recovery_weather.scenarios import SCENARIOS, Scenario, Weather
 from recovery_weather.subjects import BARE, GOLDSEAM
 from recovery_weather.workers import Worker
@@ -77,6 +77,7 @@ class Results:
 
     results: Sequence[Result]
     overheads: Sequence[Overhead]
+    alone: Alone | None
     cancelled: "Cancelled | None"
     scores: Sequence[Score]
 
@@ -111,8 +112,9 @@ def measure(
     say("overhead of a successful call")
     overheads = overhead_of(subjects, is_quick=is_quick)
     if GOLDSEAM not in subjects:
-        return Results(results, overheads, None, ())
-    return Results(results, overheads, _cancelled(), scores())
+        return Results(results, overheads, None, None, ())
+    say("recovery alone")
+    return Results(results, overheads, alone(is_quick=is_quick), _cancelled(), scores())
 
 
 def _cancelled() -> Cancelled:

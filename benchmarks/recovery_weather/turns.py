@@ -1,4 +1,7 @@
-"""Times successful calls from memory, in turns: bare, then with the subject, round by round."""
+"""Times calls from memory, in turns: bare, then with the subject, round by round; counts them too.
+
+The calls succeed, or all are refused with a Retry-After that is past every deadline.
+"""
 
 import sys
 import time
@@ -12,6 +15,7 @@ CALLS = 50
 """Of one round: short, so that both sides of a pair meet the same spell of the machine."""
 
 _URL = "http://127.0.0.1:9/v1"
+RETRY_AFTER_S = 10
 _BODY = (
     b'{"id":"c","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{"index":0,'
     b'"message":{"role":"assistant","content":"ok"},"finish_reason":"stop"}],'
@@ -23,7 +27,7 @@ Switch = Callable[[], AbstractContextManager[None]]
 
 async def turns(name: str, order: dict[str, Any]) -> dict[str, Any]:
     """Return seconds of CPU time per call, by kind and round."""
-    kinds = _kinds(name)
+    kinds = _kinds(name, fails=order.get("fails", False))
     samples: dict[str, list[float]] = {kind: [] for kind in kinds}
     for number in range(order["rounds"] + 1):
         for kind, (ask, switch) in kinds.items():
@@ -34,17 +38,32 @@ async def turns(name: str, order: dict[str, Any]) -> dict[str, Any]:
     return {"rounds": samples}
 
 
-async def _round(ask: Ask) -> float:
+async def counted(name: str, order: dict[str, Any]) -> dict[str, Any]:
+    """Count the instructions of so many calls; callgrind writes a dump for each kind."""
+    from instrumentation_cost.callgrind import Callgrind  # noqa: PLC0415 - x86-64 only
+
+    callgrind, calls = Callgrind(), order["counted"]
+    for kind, (ask, switch) in _kinds(name, fails=False).items():
+        with switch():
+            await _round(ask, calls=calls)
+            callgrind.start()
+            await _round(ask, calls=calls)
+            callgrind.stop(kind)
+    return {"calls": calls}
+
+
+async def _round(ask: Ask, *, calls: int = CALLS) -> float:
     started_s = time.process_time()
-    for _ in range(CALLS):
+    for _ in range(calls):
         if await ask(1) != "ok":
             raise RuntimeError("a stubbed call gave another answer")
-    return (time.process_time() - started_s) / CALLS
+    return (time.process_time() - started_s) / calls
 
 
-def _kinds(name: str) -> dict[str, tuple[Ask, Switch]]:
-    setup = Setup(_URL, _URL, None, http=_stub())
-    alone = bare(setup)
+def _kinds(name: str, *, fails: bool) -> dict[str, tuple[Ask, Switch]]:
+    setup = Setup(_URL, None if fails else _URL, None, http=_stub(fails=fails))
+    setup.max_retries = 0 if fails else None
+    alone = _refused(bare(setup)) if fails else bare(setup)
     if name != "goldseam":
         return {"bare": (alone, nullcontext), "on": (CLIENTS[name](setup), nullcontext)}
     config = goldseam_config(setup)
@@ -53,6 +72,20 @@ def _kinds(name: str) -> dict[str, tuple[Ask, Switch]]:
         "off": (alone, lambda: _instrumented("off")),
         "on": (alone, lambda: _instrumented(config)),
     }
+
+
+def _refused(ask: Ask) -> Ask:
+    """Return what asks and expects to be refused."""
+
+    async def ask_in_vain(case: int) -> str:
+        import openai  # noqa: PLC0415 - in this subject's environment only
+
+        try:
+            return await ask(case)
+        except openai.RateLimitError:
+            return "ok"
+
+    return ask_in_vain
 
 
 @contextmanager
@@ -66,7 +99,7 @@ def _instrumented(recovery: Any) -> Any:
         uninstrument()
 
 
-def _stub() -> Any:
+def _stub(*, fails: bool) -> Any:
     """Return a client of the SDK's own HTTP library that answers from memory."""
     import openai  # noqa: PLC0415 - in this subject's environment only
 
@@ -77,7 +110,8 @@ def _stub() -> Any:
     class Memory(http.AsyncBaseTransport):  # type: ignore[misc, name-defined] # chosen above
         async def handle_async_request(self, request: Any) -> Any:
             await request.aread()
-            headers = {"content-type": "application/json"}
-            return http.Response(200, headers=headers, content=_BODY, request=request)
+            headers = {"content-type": "application/json", "retry-after": str(RETRY_AFTER_S)}
+            status = 429 if fails else 200
+            return http.Response(status, headers=headers, content=_BODY, request=request)
 
     return http.AsyncClient(transport=Memory())

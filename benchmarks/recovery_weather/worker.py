@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from recovery_weather.clients import CLIENTS, Ask, Setup, settle
-from recovery_weather.turns import turns
+from recovery_weather.turns import counted, turns
 
 IN_FLIGHT = 10
 
@@ -83,6 +83,10 @@ async def _one(ask: Ask, case: int) -> dict[str, Any]:
     return {"ok": answer == "ok", "error": error, "taken_s": taken_s}
 
 
+_TASKS = {"rounds": turns, "counted": counted, "cancel": cancel}
+"""What to do instead of `run`, by what the order holds."""
+
+
 def main() -> None:
     """Serve orders until stdin ends."""
     logging.disable(logging.CRITICAL)
@@ -91,7 +95,7 @@ def main() -> None:
         with contextlib.redirect_stdout(sys.stderr):
             try:
                 order = json.loads(line)
-                task = turns if "rounds" in order else cancel if "cancel" in order else run
+                task = next((_TASKS[each] for each in _TASKS if each in order), run)
                 answer = asyncio.run(task(sys.argv[1], order))
             except Exception as fault:  # noqa: BLE001 - told to the other side
                 answer = {"failed": f"{type(fault).__name__}: {fault}"}

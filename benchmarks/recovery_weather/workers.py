@@ -3,11 +3,13 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from instrumentation_cost.environments import BENCHMARKS, python_of
 from instrumentation_cost.subjects import Subject
+from instrumentation_cost.workers import callgrind_command
 
 
 class WorkerFailedError(RuntimeError):
@@ -15,13 +17,19 @@ class WorkerFailedError(RuntimeError):
 
 
 class Worker:
-    """One subject's process; a context manager that ends it."""
+    """One subject's process; a context manager that ends it.
 
-    def __init__(self, subject: Subject) -> None:
+    Args:
+        subject: What is measured.
+        dumps: Where callgrind writes; None runs without callgrind.
+    """
+
+    def __init__(self, subject: Subject, *, dumps: Path | None = None) -> None:
         self.subject = subject
+        counting = [] if dumps is None else callgrind_command(dumps)
         kept = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG")}
         self._process = subprocess.Popen(  # noqa: S603 - our own program
-            [str(python_of(subject)), "-m", "recovery_weather.worker", subject.name],
+            [*counting, str(python_of(subject)), "-m", "recovery_weather.worker", subject.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -3,13 +3,16 @@
 `_recovery` asks for them. They are of the same SDK as the application's client, so that the answer
 has the types it expects, with nothing else of that client: its headers, keys, transport and proxies
 may hold what another provider must not see. Async clients belong to the event loop that made them
-and go with it.
+and go with it; the certificates that all of them trust are loaded once, because that takes longer
+than everything else of a first fallback.
 """
 
 import asyncio
 import os
+import ssl
 import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -99,9 +102,45 @@ def new_client(sdk: Sdk, class_name: str, provider: Provider) -> Any:
         api_key=provider.api_key() or NO_KEY,
         base_url=provider.base_url,
         max_retries=0,
+        http_client=_http_client(sdk, class_name, provider),
         **sdk.client_options,
     )
     for name, nothing in _FROM_ENVIRONMENT.items():
         if hasattr(client, name):
             setattr(client, name, nothing)
     return client
+
+
+def _http_client(sdk: Sdk, class_name: str, provider: Provider) -> Any:
+    """Return the HTTP client that the SDK would make, with certificates that are loaded already.
+
+    None leaves it to the SDK, where its parts have other names.
+    """
+    base = sys.modules[sdk.base_module]
+    kind = "Async" if class_name.startswith("Async") else "Sync"
+    http_class = getattr(base, f"{kind}HttpxClientWrapper", None)
+    if http_class is None:
+        return None
+    library = _library_of(http_class)
+    is_plain = provider.base_url.startswith("http:")
+    context = _no_certificates() if is_plain else _certificates(library)
+    return http_class(base_url=provider.base_url, timeout=base.DEFAULT_TIMEOUT, verify=context)
+
+
+def _library_of(http_class: type[Any]) -> str:
+    """Return which HTTP library a client's class belongs to: `httpx` or `httpx2`."""
+    packages = (cls.__module__.partition(".")[0] for cls in http_class.__mro__)
+    return next(name for name in packages if name.startswith("httpx"))
+
+
+@cache
+def _certificates(library: str) -> ssl.SSLContext:
+    """Return what the HTTP library trusts by default."""
+    context: ssl.SSLContext = sys.modules[library].create_ssl_context()
+    return context
+
+
+@cache
+def _no_certificates() -> ssl.SSLContext:
+    """Return a context that trusts nobody: an address without TLS needs none."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

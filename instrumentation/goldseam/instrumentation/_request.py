@@ -165,7 +165,7 @@ class SentRequest:
 
     def _copy(self, timeout_s: float | None, body: Mapping[str, Any] | None = None) -> Any:
         options = _untraced(copy.copy(self.options))
-        options.max_retries = 0
+        vars(options)["max_retries"] = 0  # every call comes here, and the model's setter costs
         if body is not None:
             options.json_data, options.extra_json = dict(body), None
         bounded = _bounded(self._timeout(), timeout_s)

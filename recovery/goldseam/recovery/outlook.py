@@ -71,8 +71,12 @@ def original_timeout_s(
     """Return the time-out to give to the original attempt, so that a fallback finds time left."""
     if config.mode != "on":
         return timeout_s
+    policy = config.policy
+    limit_s = plan.original_timeout_s(timeout_s, policy, policy.fallback, patience_s=patience_s)
+    if limit_s == timeout_s:  # whoever is ready: every call comes here, and asking them costs
+        return timeout_s
     ready = ready_alternatives(config.fallback_providers, asked)
-    return plan.original_timeout_s(timeout_s, config.policy, ready, patience_s=patience_s)
+    return plan.original_timeout_s(timeout_s, policy, ready, patience_s=patience_s)
 
 
 def is_spared(asked: Target, *, config: RecoveryConfig, vitals: Vitals, now_s: float) -> bool:

@@ -99,7 +99,7 @@ def next_step(
 def original_timeout_s(
     timeout_s: float | None,
     policy: Policy,
-    ready: Sequence[Alternative],
+    ready: Sequence[object],
     *,
     patience_s: float | None = None,
 ) -> float | None:
@@ -110,7 +110,7 @@ def original_timeout_s(
     Args:
         timeout_s: The caller's time-out for one attempt.
         policy: How far recovery goes.
-        ready: Providers that could answer in place of the asked one.
+        ready: Providers that could answer in place of the asked one; whether there are any counts.
         patience_s: How long the SDK's own repeats could have taken; None takes `timeout_s`.
     """
     deadline_s = allowed_s(timeout_s, policy, patience_s=patience_s)
