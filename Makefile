@@ -10,12 +10,13 @@ PIP := -m pip --disable-pip-version-check --quiet
 PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: help demo up test check fuzz dashboards reference smoke stack format clean
+.PHONY: help demo up test test-postgres check fuzz dashboards reference smoke stack format clean
 
 help:
 	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
 	@echo "make up          start collector, API and an embedded PostgreSQL, and keep them running"
 	@echo "make test        run the tests"
+	@echo "make test-postgres  test storage on Debian's PostgreSQL 15, which it installs if need be"
 	@echo "make check       lint, types and import contracts, as CI does"
 	@echo "make fuzz        send the API 500 generated requests an operation, with keys and without"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
@@ -50,6 +51,9 @@ test: $(VENV)/.ready $(VENV2)/.ready
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 	@echo "==> the application side again, openai 2 on httpx"
 	@$(VENV2)/bin/python -m pytest tests/instrumentation tests/recovery tests/errors $(PARALLEL) $(ARGS)
+
+test-postgres: $(VENV)/.ready
+	@.ci/postgres15
 
 check: $(VENV)/.ready
 	@echo "==> ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -4,7 +4,8 @@
     python benchmarks/storage.py --write docs/benchmarks.md
 
 Starts a PostgreSQL of its own in a temporary folder; 10 million rows take some 8 GB and half an
-hour there. Progress goes to stderr, the tables to stdout.
+hour there. `--database-url` asks a database that an earlier run has filled (`--keep`) instead, on
+this machine. Progress goes to stderr, the tables to stdout.
 """
 
 import argparse
@@ -26,10 +27,18 @@ ROWS = 10_000_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill, ask, write, drop, print; return the exit code."""
     options = _options(arguments)
+    if options.database_url:
+        return _tell(_measure(options.database_url, options), options)
+    if options.keep is not None:
+        with EmbeddedPostgres(options.keep) as server:
+            return _tell(_measure(server.url, options), options)
     with tempfile.TemporaryDirectory(prefix="goldseam-bench-", dir=options.folder) as folder:
         Path(folder).chmod(0o755)  # as root, the server runs as another user
         with EmbeddedPostgres(Path(folder)) as server:
-            text = _measure(server.url, options)
+            return _tell(_measure(server.url, options), options)
+
+
+def _tell(text: str, options: argparse.Namespace) -> int:
     sys.stdout.write(text + "\n")
     if options.write is not None:
         report.write(options.write, text)
@@ -42,12 +51,13 @@ def _measure(url: str, options: argparse.Namespace) -> str:
     # Not on the hour: both edges are read from rows, as in a real question.
     until = midnight - timedelta(minutes=17, seconds=11)
     migrate.upgrade(url)
-    _say(f"making {options.rows:,} rows")
-    rows.fill(url, rows=options.rows, until=today)
+    if not options.database_url:
+        _say(f"making {options.rows:,} rows")
+        rows.fill(url, rows=options.rows, until=today)
     _say("asking")
     timings = asyncio.run(
         questions.ask_all(
-            url, until, repeats=options.repeats, raw_repeats=max(3, options.repeats // 10)
+            url, until, repeats=options.repeats, raw_repeats=options.raw_repeats, say=_say
         )
     )
     _say("writing")
@@ -63,6 +73,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--rows", type=int, default=ROWS, help=f"calls to make ({ROWS:,})")
     parser.add_argument("--repeats", type=int, default=50, help="times each question is asked")
+    parser.add_argument("--raw-repeats", type=int, default=5, help="without roll-ups; 0: not")
+    parser.add_argument("--keep", type=Path, help="folder for a database that stays; short path")
+    parser.add_argument("--database-url", help="a database that an earlier run filled today")
     parser.add_argument("--folder", type=Path, help="where the database goes; short path")
     parser.add_argument("--write", type=Path, help="put the tables into this document")
     return parser.parse_args(arguments)

@@ -1,10 +1,13 @@
 """Fixtures that several test folders share.
 
-`database` is a migrated, empty PostgreSQL database of its own for each test. Server-side packages
-are imported inside the fixtures, because the application's tests also run where none is installed.
+`database` is a migrated, empty PostgreSQL database of its own for each test. It is in the embedded
+server, or, with `GOLDSEAM_TEST_POSTGRES_URL`, in the server of that superuser's URL (`make
+test-postgres`). Server-side packages are imported inside the fixtures, because the application's
+tests also run where none is installed.
 """
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from goldseam.storage.embedded import EmbeddedPostgres
 
 _TEMPLATE = "goldseam_template"
+_GIVEN = "GOLDSEAM_TEST_POSTGRES_URL"
 _numbers = itertools.count(1)
 
 
@@ -39,11 +43,37 @@ def short_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class GivenPostgres:
+    """A server that somebody else runs, with the addresses that tests ask of the embedded one."""
+
+    def __init__(self, url: str) -> None:
+        from sqlalchemy import make_url  # noqa: PLC0415 - server side
+
+        self._parsed = make_url(url)
+
+    def _url(self, login: str, database: str) -> str:
+        given = self._parsed.set(username=login, database=database)
+        return given.render_as_string(hide_password=False)
+
+    def start(self) -> None:
+        """It runs."""
+
+
 @pytest.fixture(scope="session")
-def postgres(short_folder: Path) -> Iterator["EmbeddedPostgres"]:
-    """Run one PostgreSQL server for all tests of the session."""
+def postgres(short_folder: Path) -> Iterator["EmbeddedPostgres | GivenPostgres"]:
+    """Run one PostgreSQL server for all tests of the session, or use the one that is named."""
     from goldseam.storage.embedded import EmbeddedPostgres  # noqa: PLC0415 - server side
 
+    if given := os.environ.get(_GIVEN):
+        theirs = GivenPostgres(given)
+        _run_as_superuser(theirs, f"DROP DATABASE IF EXISTS {_TEMPLATE}")
+        _run_as_superuser(
+            theirs,
+            "DO $$ BEGIN CREATE ROLE goldseam LOGIN CREATEROLE NOINHERIT;"
+            " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        )
+        yield theirs
+        return
     with EmbeddedPostgres(short_folder / "shared") as server:
         # Databases are then created ten times as fast. Rows still survive a killed server; only
         # the machine must not lose power during the tests.
@@ -54,7 +84,7 @@ def postgres(short_folder: Path) -> Iterator["EmbeddedPostgres"]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres: "EmbeddedPostgres") -> str:
+def migrated_template(postgres: "EmbeddedPostgres | GivenPostgres") -> str:
     """Give the name of a migrated database that nobody connects to."""
     from goldseam.storage import migrate  # noqa: PLC0415 - server side
 
@@ -64,28 +94,28 @@ def migrated_template(postgres: "EmbeddedPostgres") -> str:
 
 
 @pytest.fixture
-def database(postgres: "EmbeddedPostgres", migrated_template: str) -> Iterator[str]:
+def database(postgres: "EmbeddedPostgres | GivenPostgres", migrated_template: str) -> Iterator[str]:
     """Give the URL of a migrated, empty database, dropped when the test is over."""
     with _database(postgres, f"TEMPLATE {migrated_template} STRATEGY FILE_COPY") as url:
         yield url
 
 
 @pytest.fixture
-def empty_database(postgres: "EmbeddedPostgres") -> Iterator[str]:
+def empty_database(postgres: "EmbeddedPostgres | GivenPostgres") -> Iterator[str]:
     """Give the URL of a database that was never migrated."""
     with _database(postgres, "TEMPLATE template1") as url:
         yield url
 
 
 @contextmanager
-def _database(postgres: "EmbeddedPostgres", options: str) -> Iterator[str]:
+def _database(postgres: "EmbeddedPostgres | GivenPostgres", options: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     _run_as_superuser(postgres, f"CREATE DATABASE {name} OWNER goldseam {options}")
     yield postgres._url("goldseam", name)
     _run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _run_as_superuser(postgres: "EmbeddedPostgres", statement: str) -> None:
+def _run_as_superuser(postgres: "EmbeddedPostgres | GivenPostgres", statement: str) -> None:
     import psycopg  # noqa: PLC0415 - server side
 
     url = postgres._url("postgres", "postgres")

@@ -75,7 +75,9 @@ ALWAYS_FROM_ROWS: Final[dict[str, Ask]] = {
 }
 
 
-async def ask_all(url: str, until: datetime, *, repeats: int, raw_repeats: int) -> list[Timing]:
+async def ask_all(
+    url: str, until: datetime, *, repeats: int, raw_repeats: int, say: Callable[[str], None]
+) -> list[Timing]:
     """Ask every question for each window and scope, with the roll-ups and without."""
     engine = async_engine(url, Role.API)
     timings = []
@@ -83,13 +85,14 @@ async def ask_all(url: str, until: datetime, *, repeats: int, raw_repeats: int) 
         for scope, tenant in SCOPES.items():
             for window, length in WINDOWS.items():
                 place = {"window": window, "scope": scope}
+                say(f"  {scope}, {window}")
                 bounds = (until - length, until)
                 for name, ask in (ROLLED | ALWAYS_FROM_ROWS).items():
                     source = "roll-ups" if name in ROLLED else "rows"
                     took = [await _timed(engine, tenant, ask, bounds) for _ in range(repeats + 1)]
                     timings.append(_timing(took[1:], question=name, source=source, **place))
                 with _without_rollups():
-                    for name, ask in ROLLED.items():
+                    for name, ask in ROLLED.items() if raw_repeats else ():
                         took = [
                             await _timed(engine, tenant, ask, bounds) for _ in range(raw_repeats)
                         ]

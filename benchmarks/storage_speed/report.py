@@ -37,7 +37,8 @@ def render(*, rows: int, timings: list[Timing], writing: WriteCost, dropping: Dr
         [
             (
                 f"Measured {datetime.now(UTC):%Y-%m-%d} on {os.cpu_count()} cores, "
-                f"{platform.system()} {platform.machine()}: {rows:,} calls in {DAYS} days, {SHAPE}."
+                f"{platform.system()} {platform.machine()}, load average "
+                f"{os.getloadavg()[1]:.1f}: {rows:,} calls in {DAYS} days, {SHAPE}."
             ),
             "### Questions\n\np50 / p95 in milliseconds.",
             _questions(timings),
@@ -47,7 +48,8 @@ def render(*, rows: int, timings: list[Timing], writing: WriteCost, dropping: Dr
                 f"backend {writing.cpu_us:.1f} µs of CPU a row, {writing.rollups_us:.1f} µs "
                 f"({writing.share:.0%}) of it for the roll-ups.\n"
                 f"- Dropping a day of {dropping.rows:,} calls took {dropping.took_ms:.0f} ms, the "
-                f"count included, and wrote {dropping.wal_bytes / 1e6:.2f} MB of WAL."
+                f"count included, while a writer went on, and wrote {dropping.wal_bytes / 1e6:.2f} "
+                "MB of WAL."
             ),
         ]
     )

@@ -4,6 +4,7 @@ CPU is that of the writer's own backend, read from /proc; so the server must run
 """
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,12 +69,35 @@ def cost_of_writing(url: str, now: datetime) -> WriteCost:
 
 
 def cost_of_dropping(url: str, now: datetime) -> DropCost:
-    """Drop the oldest day, as retention does every midnight."""
-    with connect(url, Role.OWNER) as conn:
+    """Drop the oldest day, as retention does every midnight, while a writer goes on."""
+    with connect(url, Role.OWNER) as conn, _writing(url, now + timedelta(hours=13)):
         before, began_s = _wal(conn), perf_counter()
         report = retention.prune(conn, days=DAYS - 1, today=now.date())
         took_ms = (perf_counter() - began_s) * 1000
         return DropCost(rows=report.requests, took_ms=took_ms, wal_bytes=_wal(conn) - before)
+
+
+@contextmanager
+def _writing(url: str, now: datetime) -> Iterator[None]:
+    """Write one batch after another in a thread until the block ends."""
+    stop, has_begun = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with connect(url, Role.WRITER) as conn:
+            number = 1_000
+            while not stop.is_set():
+                writes.write(conn, _batch(now, number), now)
+                has_begun.set()
+                number += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    has_begun.wait()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @contextmanager
@@ -98,8 +122,13 @@ def _cpu_s(pid: int) -> float:
 
 
 def _wal(conn: psycopg.Connection) -> int:
+    """Return how many bytes of WAL this session has written; PostgreSQL 18 counts them apart."""
     with conn.transaction():
-        row = conn.execute("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')").fetchone()
+        conn.execute("SELECT pg_stat_force_next_flush()")
+    with conn.transaction():
+        row = conn.execute(
+            "SELECT wal_bytes FROM pg_stat_get_backend_wal(pg_backend_pid())"
+        ).fetchone()
     return int(row[0]) if row else 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from goldseam.storage import Role, embedded, migrate
+from goldseam.storage import Role, embedded, embedded_upgrade, migrate
 from goldseam.storage.embedded import EmbeddedPostgres, default_data_dir
 from goldseam.storage.engine import connect
 from goldseam.storage.errors import EmbeddedPostgresError
@@ -71,6 +71,65 @@ def test_a_folder_has_one_owner(server: EmbeddedPostgres) -> None:
 
     with second, psycopg.connect(second.url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def as_version(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    """Let the wheel run another PostgreSQL, as an older or a newer wheel would."""
+    monkeypatch.setattr(embedded_upgrade, "target_version", lambda _: version)
+    wheel = embedded._import_pgserver()
+    monkeypatch.setattr(wheel.PostgresServer, "_instances", {})  # it remembers its servers
+
+
+def test_a_folder_of_an_older_postgresql_is_upgraded(
+    server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows, roles and policies are there afterwards, and the folder as it was beside them."""
+    as_version(monkeypatch, 16)
+    with server:
+        migrate.upgrade(server.url)
+        with connect(server.url, Role.OWNER) as connection:
+            connection.execute("INSERT INTO goldseam_horizon VALUES ('acme', now())")
+    as_version(monkeypatch, 18)
+    server.start()
+
+    with connect(server.url, Role.WRITER) as connection:
+        assert connection.execute("SELECT tenant_id FROM goldseam_horizon").fetchall() == [
+            ("acme",)
+        ]
+        assert connection.info.server_version // 10_000 == 18
+    assert (server.data_dir / "postgres-16" / "PG_VERSION").read_text().strip() == "16"
+    migrate.upgrade(server.url)
+
+
+def test_an_upgrade_that_was_cut_off_is_finished(server: EmbeddedPostgres) -> None:
+    """Between the two renames there is no folder of the usual name; the new one takes it."""
+    with server, psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE kept (x int)")
+    new = server._pgdata.with_name("pgnew")
+    server._pgdata.rename(new)
+    (new / "goldseam-upgraded").touch()
+    server.start()
+
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+
+
+def test_a_folder_of_a_newer_postgresql_is_refused(server: EmbeddedPostgres) -> None:
+    """The error says what it is and what to install; the folder can be had afterwards."""
+    server._pgdata.mkdir(parents=True)
+    (server._pgdata / "PG_VERSION").write_text("99\n")
+    for _ in range(2):
+        with pytest.raises(EmbeddedPostgresError, match="PostgreSQL 99, and the installed"):
+            server.start()
+
+
+def test_a_full_disk_or_a_broken_folder_is_named(server: EmbeddedPostgres) -> None:
+    """What the server itself cannot start on is told with the folder and its log."""
+    server._pgdata.mkdir(parents=True)
+    (server._pgdata / "PG_VERSION").write_text("18\n")
+
+    with pytest.raises(EmbeddedPostgresError, match=r"does not start.*log, says more"):
+        server.start()
 
 
 def test_the_login_is_no_superuser(postgres: EmbeddedPostgres) -> None:

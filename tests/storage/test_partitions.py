@@ -115,8 +115,8 @@ def test_a_new_partition_has_the_indexes_and_locks_of_its_table(owner: psycopg.C
     assert rows == [
         ("ai_error_recovery_default", True, 3),
         ("ai_error_recovery_p20260314", True, 3),
-        ("ai_request_logs_default", True, 6),
-        ("ai_request_logs_p20260314", True, 6),
+        ("ai_request_logs_default", True, 7),
+        ("ai_request_logs_p20260314", True, 7),
     ]
 
 

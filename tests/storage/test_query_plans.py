@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -283,3 +284,19 @@ async def test_a_question_about_everybody_reads_only_its_days(
 
     assert plans.days <= QUESTIONS[name].days
     assert plans.whole <= {"ai_error_analysis"}
+
+
+def test_every_index_is_justified(full: str) -> None:
+    """docs/indexes.md names each index that the catalogue has, and no other."""
+    page = (Path(__file__).parents[2] / "docs" / "indexes.md").read_text()
+    with connect(full, Role.OWNER) as connection:
+        rows = connection.execute(
+            "SELECT i.indexrelid::regclass::text FROM pg_index AS i"
+            " JOIN pg_class AS t ON t.oid = i.indrelid WHERE NOT t.relispartition"
+            " AND t.relnamespace = 'public'::regnamespace AND t.relname <> 'alembic_version'"
+        )
+        there = {row[0] for row in rows}
+
+    told = set(re.findall(r"`((?:pk|ix|uq)_\w+)`", page))
+    assert told <= there
+    assert {name for name in there - told if not name.startswith("pk_ai_stats_")} == set()

@@ -152,6 +152,7 @@ def up(
     api_port: ApiPort = API_PORT,
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
     otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
+    retention_days: RetentionDays = RETENTION_DAYS,
 ) -> None:
     """Run PostgreSQL, collector and API in one process until interrupted."""
     from goldseam.cli import stack
@@ -163,6 +164,7 @@ def up(
         api_port=api_port,
         otlp_http_port=otlp_http_port,
         otlp_grpc_port=otlp_grpc_port,
+        retention_days=retention_days,
     )
     with _readable_errors():
         stop = _stop_signal()
@@ -344,6 +346,18 @@ def prune(
         )
         if report.skipped:
             console.print(f"{report.skipped} partitions were in use; run it again.")
+
+
+@db.command()
+def distribute(*, database_url: RequiredUrl) -> None:
+    """Spread the tables over a Citus cluster by tenant; once, on the coordinator. Experimental."""
+    from goldseam.storage import distribute as citus
+    from goldseam.storage.engine import connect
+    from goldseam.storage.roles import Role
+
+    with _readable_errors(), connect(database_url, Role.OWNER) as connection:
+        names = citus.distribute(connection)
+        console.print(f"{len(names)} tables are distributed by tenant_id now.")
 
 
 @db.command(name="rebuild-rollups")

@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from goldseam.api.app import create_app as create_api
 from goldseam.api.settings import ApiSettings
 from goldseam.cli import serve
-from goldseam.cli.defaults import API_PORT, HOST, OTLP_GRPC_PORT, OTLP_HTTP_PORT
+from goldseam.cli.defaults import (
+    API_PORT,
+    HOST,
+    OTLP_GRPC_PORT,
+    OTLP_HTTP_PORT,
+    RETENTION_DAYS,
+)
 from goldseam.collector.app import create_app as create_collector
 from goldseam.collector.settings import CollectorSettings
 from goldseam.grafana import ui
@@ -33,6 +39,7 @@ class Options:
         otlp_http_port: 0 takes a free one.
         otlp_grpc_port: 0 takes a free one.
         any_port: Take a free port where the wanted one is in use.
+        retention_days: Days that are kept besides today; 0 keeps everything.
     """
 
     data_dir: Path = field(default_factory=default_data_dir)
@@ -41,6 +48,7 @@ class Options:
     otlp_http_port: int = OTLP_HTTP_PORT
     otlp_grpc_port: int = OTLP_GRPC_PORT
     any_port: bool = False
+    retention_days: int = RETENTION_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,9 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
         url = options.database_url or stack.enter_context(_embedded(options.data_dir, say))
         say("creating or updating the tables")
         migrate.upgrade(url)
-        settings = CollectorSettings(database_url=url, data_dir=options.data_dir)
+        settings = CollectorSettings(
+            database_url=url, data_dir=options.data_dir, retention_days=options.retention_days
+        )
         grpc_address = serve.address_of(grpc)
         collector = create_collector(settings, grpc_address=grpc_address)
         services = [

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
+from goldseam.storage import embedded_upgrade
 from goldseam.storage.errors import EmbeddedPostgresError
 
 LOGIN: Final = "goldseam"
@@ -71,6 +72,7 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Start the server, or take over the one that a killed owner left; create what is missing.
 
+        A folder of an older PostgreSQL is upgraded first, if the wheel still carries its programs.
         A second call does nothing while the server runs.
 
         Raises:
@@ -81,6 +83,7 @@ class EmbeddedPostgres:
         self._check_socket_path()
         self._make_folder()
         self._take_folder()
+        self._upgrade_folder(pgserver)
         self._run_server(pgserver)
         try:
             self._bootstrap()
@@ -162,11 +165,23 @@ class EmbeddedPostgres:
             self._lock.close()
             self._lock = None
 
+    def _upgrade_folder(self, pgserver: ModuleType) -> None:
+        try:
+            embedded_upgrade.upgrade(pgserver, self._pgdata)
+        except EmbeddedPostgresError:
+            self._leave_folder()
+            raise
+
     def _run_server(self, pgserver: ModuleType) -> None:
         try:
             self._drop_stale_pid_file(pgserver)
             # The wheel's own clean-up counts owners in a file that a killed one never leaves.
-            self._server = pgserver.get_server(self._pgdata, cleanup_mode=None, start=False)
+            self._server = pgserver.get_server(
+                self._pgdata,
+                cleanup_mode=None,
+                start=False,
+                postgres_version=embedded_upgrade.target_version(pgserver),
+            )
             self._server.start()
         except subprocess.TimeoutExpired:
             return  # still replaying its log; connecting waits for it

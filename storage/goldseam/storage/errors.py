@@ -9,6 +9,7 @@ Raised by every module here, caught by the collector, the API and the command li
     │   └── UnreleasedSchemaError  tables of an unreleased version: begin anew
     ├── BatchError                 a batch breaks its contract
     ├── RollupError                a day's sums cannot be made anew
+    ├── DistributeError            no Citus, or no right to use it
     └── EmbeddedPostgresError      the server that Goldseam brings along cannot run
 """
 
@@ -39,6 +40,10 @@ class BatchError(StorageError):
 
 class RollupError(StorageError):
     """The sums of a day cannot be made from its rows; they stay as they are."""
+
+
+class DistributeError(StorageError):
+    """The tables cannot be spread over machines; nothing has changed."""
 
 
 class EmbeddedPostgresError(StorageError):

