@@ -27,6 +27,8 @@ ROWS = 10_000_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill, ask, write, drop, print; return the exit code."""
     options = _options(arguments)
+    if options.printed is not None:
+        return _tell(options.printed.read_text(encoding="utf-8").strip(), options)
     if options.database_url:
         return _tell(_measure(options.database_url, options), options)
     if options.keep is not None:
@@ -77,6 +79,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="folder for a database that stays; short path")
     parser.add_argument("--database-url", help="a database that an earlier run filled today")
     parser.add_argument("--folder", type=Path, help="where the database goes; short path")
+    parser.add_argument("--printed", type=Path, help="take the tables of an earlier run from here")
     parser.add_argument("--write", type=Path, help="put the tables into this document")
     return parser.parse_args(arguments)
 

@@ -1,6 +1,6 @@
 """Takes the roll-ups' share of what writing costs the server, and the price of dropping a day.
 
-CPU is that of the writer's own backend, read from /proc; so the server must run on this Linux.
+CPU is that of the writer's own backend.
 """
 
 import hashlib
@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from os import sysconf
-from pathlib import Path
 from time import perf_counter
 from typing import Final
 
@@ -20,10 +18,13 @@ from psycopg import Cursor
 from goldseam.semconv import log_id
 from goldseam.storage import Batch, PatternRecord, RequestRecord, Role, retention, rollups, writes
 from goldseam.storage.engine import connect
+from storage_speed.processes import cpu_s
 from storage_speed.rows import DAYS
 
 ROWS_PER_BATCH: Final = 5_000
 BATCHES: Final = 12
+ROWS_BESIDE: Final = 512
+"""Rows of the transactions beside a drop: what an exporter sends at a time."""
 
 _PROVIDERS: Final = ("openai", "ovhcloud", "ollama", "anthropic")
 _PATTERN: Final = "TIMEOUT:openai:bench"
@@ -59,10 +60,10 @@ def cost_of_writing(url: str, now: datetime) -> WriteCost:
         total_s = rollups_s = 0.0
         for number in range(1, BATCHES + 1):
             batch = _batch(now, number)
-            before_s = _cpu_s(pid)
+            before_s = cpu_s(pid)
             with _watched_rollups(pid) as spent:
                 writes.write(conn, batch, now)
-            total_s += _cpu_s(pid) - before_s
+            total_s += cpu_s(pid) - before_s
             rollups_s += sum(spent)
     rows = BATCHES * ROWS_PER_BATCH
     return WriteCost(cpu_us=total_s / rows * 1e6, rollups_us=rollups_s / rows * 1e6)
@@ -86,7 +87,7 @@ def _writing(url: str, now: datetime) -> Iterator[None]:
         with connect(url, Role.WRITER) as conn:
             number = 1_000
             while not stop.is_set():
-                writes.write(conn, _batch(now, number), now)
+                writes.write(conn, _batch(now, number, rows=ROWS_BESIDE), now)
                 has_begun.set()
                 number += 1
 
@@ -105,20 +106,15 @@ def _watched_rollups(pid: int) -> Iterator[list[float]]:
     apply, spent = rollups.apply, []
 
     def watched(cursor: Cursor[tuple[object, ...]]) -> None:
-        before_s = _cpu_s(pid)
+        before_s = cpu_s(pid)
         apply(cursor)
-        spent.append(_cpu_s(pid) - before_s)
+        spent.append(cpu_s(pid) - before_s)
 
     rollups.apply = watched
     try:
         yield spent
     finally:
         rollups.apply = apply
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / sysconf("SC_CLK_TCK")
 
 
 def _wal(conn: psycopg.Connection) -> int:
@@ -132,9 +128,9 @@ def _wal(conn: psycopg.Connection) -> int:
     return int(row[0]) if row else 0
 
 
-def _batch(now: datetime, number: int) -> Batch:
+def _batch(now: datetime, number: int, rows: int = ROWS_PER_BATCH) -> Batch:
     first = number * ROWS_PER_BATCH
-    requests = [_request(now, n) for n in range(first, first + ROWS_PER_BATCH)]
+    requests = [_request(now, n) for n in range(first, first + rows)]
     patterns = {
         (tenant, _PATTERN): PatternRecord(
             tenant_id=tenant,
@@ -158,15 +154,15 @@ def _request(now: datetime, n: int) -> RequestRecord:
     row_id = log_id(int(created_at.timestamp() * 1000) * 1_000_000, trace_id, span_id)
     failed = n % 33 == 0
     return RequestRecord(
-        tenant_id=f"t{digest[25] % 20}",
+        tenant_id=f"t{(digest[25] * digest[25] * 20) >> 16}",
         created_at=created_at,
         id=row_id,
         request_id=str(row_id),
         trace_id=f"{trace_id:032x}",
         span_id=f"{span_id:016x}",
-        module=f"module-{digest[26] % 6}",
-        model_requested=f"model-{digest[27] % 8}",
-        provider_used=_PROVIDERS[digest[28] % 4],
+        module=f"module-{(digest[26] * 6) >> 8}",
+        model_requested=f"model-{(digest[26] * 8) >> 8}",
+        provider_used=_PROVIDERS[(digest[28] * digest[28] * 4) >> 16],
         status="error" if failed else "success",
         error_code="TIMEOUT" if failed else None,
         first_error_code="TIMEOUT" if failed else None,

@@ -94,6 +94,20 @@ async def test_rows_older_than_thirty_days_need_a_window(
     assert len(await listed(engine, until=NOW - timedelta(days=5))) == 1
 
 
+async def test_what_no_index_holds_is_looked_for_in_a_day(
+    engine: AsyncEngine, make_request: MakeRequest, store: Callable[..., Any]
+) -> None:
+    """By user, for one, a list reaches back 24 hours unless it says otherwise; pages alike."""
+    old = make_request(1, created_at=NOW - 30 * HOUR, user_id="ana")
+    store(old, make_request(2, created_at=NOW - 23 * HOUR, user_id="ana"))
+    [new] = await listed(engine, user_id="ana")
+
+    assert new.id != old.id
+    assert await listed(engine, user_id="ana", cursor=(new.created_at, new.id)) == []
+    assert len(await listed(engine, user_id="ana", since=NOW - 31 * HOUR)) == 2
+    assert len(await listed(engine, user_id="ana", trace_id=old.trace_id)) == 1
+
+
 async def test_a_window_includes_its_start_and_not_its_end(
     engine: AsyncEngine, make_request: MakeRequest, store: Callable[..., Any]
 ) -> None:

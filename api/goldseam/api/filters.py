@@ -23,7 +23,10 @@ def recent_filter(
     until: Until = None,
     recovered: Annotated[bool | None, Query(description="Mended calls only, or without")] = None,
 ) -> RecentFilter:
-    """Return what narrows the list; without `since` it reaches back 30 days."""
+    """Return what narrows the list; without `since` it reaches back 30 days.
+
+    By provider, model, error code, user or recovery it reaches back 24 hours.
+    """
     return RecentFilter(
         module=module,
         status=status,

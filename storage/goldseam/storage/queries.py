@@ -54,6 +54,12 @@ __all__ = [
 DEFAULT_WINDOW: Final = timedelta(days=30)
 """As long as rows are kept unless retention is set otherwise."""
 
+FREE_WINDOW: Final = timedelta(hours=24)
+"""As far as a list reaches back that is narrowed by what no index holds: rows are read one by one
+until enough of them fit."""
+
+_FREE: Final = ("provider", "model", "error_code", "user_id", "recovered")
+
 _STEPS_SINCE: Final = timedelta(hours=1)
 _STEPS_UNTIL: Final = timedelta(days=2)
 """How far from its request's start a step is looked for: a clock may be set back in between, and a
@@ -88,7 +94,9 @@ class RecentFilter:
     """Which requests `recent` lists; None does not narrow.
 
     Attributes:
-        since: Earliest start, included; by default 30 days before the latest.
+        since: Earliest start, included; by default 30 days before `until` or now, or 24 hours where
+            one of `provider`, `model`, `error_code`, `user_id` and `recovered` narrows the list
+            and `trace_id` does not.
         until: Latest start, not included.
         recovered: True for mended calls only, False for all others.
         cursor: `(created_at, id)` of the last row of the page before.
@@ -288,8 +296,8 @@ def _equalities(filter_: RecentFilter) -> list[ColumnElement[bool]]:
 
 def _time_bounds(filter_: RecentFilter) -> list[ColumnElement[bool]]:
     created_at = AIRequestLog.created_at
-    latest = filter_.cursor[0] if filter_.cursor else filter_.until or datetime.now(UTC)
-    bounds = [created_at >= (filter_.since or latest - DEFAULT_WINDOW)]
+    latest = filter_.until or datetime.now(UTC)
+    bounds = [created_at >= (filter_.since or latest - _window_of(filter_))]
     if filter_.until is not None:
         bounds.append(created_at < filter_.until)
     if filter_.cursor is not None:
@@ -297,6 +305,11 @@ def _time_bounds(filter_: RecentFilter) -> list[ColumnElement[bool]]:
         bounds.append(created_at <= filter_.cursor[0])
         bounds.append(tuple_(created_at, AIRequestLog.id) < tuple_(*filter_.cursor))
     return bounds
+
+
+def _window_of(filter_: RecentFilter) -> timedelta:
+    is_free = any(getattr(filter_, name) is not None for name in _FREE)
+    return FREE_WINDOW if is_free and filter_.trace_id is None else DEFAULT_WINDOW
 
 
 async def _first(conn: AsyncConnection, query: Select[Any]) -> RequestRow | None:

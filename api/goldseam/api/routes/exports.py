@@ -51,7 +51,10 @@ async def export(
     format: Annotated[Format, Query(description="csv or jsonl")] = "csv",  # noqa: A002 - the parameter's name
     limit: Annotated[int, Query(ge=1, le=_ROWS_MAX, description="Rows at most")] = _ROWS_MAX,
 ) -> StreamingResponse:
-    """Stream calls, newest first; without `since` those of the last 30 days."""
+    """Stream calls, newest first; without `since` those of the last 30 days.
+
+    By provider, model, error code, user or recovery they are those of the last 24 hours.
+    """
     pages = _pages(services(request).engine, tenant, selection, limit)
     first = await anext(pages)  # a database that is away is a 503, not half a file
     write = _csv if format == "csv" else _json_lines

@@ -54,7 +54,10 @@ async def recent(
     limit: Annotated[int, Query(ge=1, le=_PAGE_MAX, description="Rows a page")] = 50,
     cursor: Annotated[str | None, Query(pattern=_CURSOR, description="From `Link`")] = None,
 ) -> list[LogEntry]:
-    """List calls; without `since` those of the last 30 days."""
+    """List calls; without `since` those of the last 30 days.
+
+    By provider, model, error code, user or recovery they are those of the last 24 hours.
+    """
     if cursor:
         selection = replace(selection, cursor=_decode_cursor(cursor))
     rows = await queries.recent(connection, selection, limit=limit)
