@@ -24,7 +24,9 @@ _SECTION: Final = f"""
 
 A PostgreSQL of its own is filled with a month of calls. The questions are those of the API, asked
 by its role under row level security, one at a time on a warm cache; times hold the round trips and
-the transaction. *From rows* is the same question with the roll-ups left aside.
+the transaction. *From rows* is the same question with the roll-ups left aside. Where the load
+average exceeds the cores, the time on the clock is mostly waiting for other programs: look at the
+CPU.
 
 {BEGIN}
 {END}
