@@ -6,6 +6,7 @@ The day is stored once; each server has a copy of that database.
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +52,9 @@ def copy_of(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
 def serving(postgres: EmbeddedPostgres, template: str) -> Iterator[Site]:
     """Run a server over a copy of a database."""
     with copy_of(postgres, template) as database:
-        app = create_app(ApiSettings(database_url=database))
+        # A busy machine is no fault of the page.
+        settings = ApiSettings(database_url=database, api_statement_timeout_s=20)
+        app = create_app(settings)
         ui.install(app)
         service = serve.Service("api", app, serve.listen("127.0.0.1", 0, port_flag="--api-port"))
         with serve.running([service]):
@@ -123,4 +126,5 @@ def key_for(site: Site, tenant: str, *scopes: str) -> str:
         await api.dispose()
         return made
 
-    return asyncio.run(create())
+    with ThreadPoolExecutor(1) as elsewhere:  # a browser's driver has a loop in this thread
+        return elsewhere.submit(lambda: asyncio.run(create())).result()

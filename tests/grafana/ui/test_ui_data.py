@@ -12,7 +12,7 @@ import pytest
 
 from goldseam.grafana.panels import Source, Variable
 from goldseam.grafana.ui.app import CONTENT_SECURITY_POLICY
-from goldseam.grafana.ui.pages import PAGES
+from goldseam.grafana.ui.pages import CALLS, PAGES
 
 from .conftest import MakeKey, Site
 
@@ -111,7 +111,7 @@ class TestPanels:
         """A quote, a backslash or a dollar in the address is part of a name, never of the SQL."""
         for value in ("' OR true --", "\\' OR true --", "$__timeFilter(x)", "${provider}", "%s"):
             assert ask("health/panels/1", var_provider=value)["rows"] == [[0]]
-            assert ask("requests/panels/5", var_find=value)["rows"] == []
+            assert ask(f"requests/panels/{TestCalls.NUMBER}", var_find=value)["rows"] == []
 
     def test_marks_tell_of_new_versions(self, ask: Ask) -> None:
         """Versions that the day before did not have are marked."""
@@ -122,7 +122,7 @@ class TestPanels:
 class TestCalls:
     """The list of calls."""
 
-    NUMBER = len(PAGES["requests"].panels)
+    NUMBER = 1 + PAGES["requests"].panels.index(CALLS)
 
     def rows(self, ask: Ask, **parameters: Any) -> list[dict[str, Any]]:
         """The list's rows by column."""

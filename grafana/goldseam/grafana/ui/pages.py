@@ -105,7 +105,15 @@ ORDER BY created_at DESC LIMIT 50""",
 
 _REQUESTS: Final = replace(
     REQUESTS,
-    panels=(*(panel for panel in REQUESTS.panels if panel.title != CALLS.title), CALLS),
+    panels=(
+        *(
+            replace(panel, width=8)
+            for panel in REQUESTS.panels
+            if panel.kind == "timeseries" and panel.sql
+        ),
+        CALLS,
+        *(replace(panel, width=24) for panel in REQUESTS.panels if not panel.sql),
+    ),
     variables=(
         *(variable for variable in REQUESTS.variables if variable != STATUS),
         STATUS,

@@ -40,7 +40,7 @@ height="22"> Goldseam</a>
 <nav aria-label="Pages"><ul>{menu}</ul></nav>
 <div id="session" class="session"></div><div id="theme"></div>
 </header>
-<div id="controls" class="controls" role="group" aria-label="Time range and filters"></div>
+<div id="controls" class="controls" role="group" aria-label="What is shown"></div>
 <main id="main" tabindex="-1">
 <div class="heading"><h1>{title}</h1><p>{description}</p></div>
 <div id="notice" role="status" aria-live="polite"></div>

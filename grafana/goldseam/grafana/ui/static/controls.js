@@ -106,7 +106,7 @@ function filter(variable) {
 function choice({ name, label }) {
   const picked = chosen(name);
   const list = h("div", { class: "options" });
-  const summary = h("summary", { "aria-label": `${label}: ${picked.join(", ") || "all"}` }, h("span", { class: "label" }, label), h("span", { class: "picked" }, shortened(picked)));
+  const summary = h("summary", { title: picked.join(", ") || null }, h("span", { class: "label" }, label), h("span", { class: "picked" }, shortened(picked)));
   const box = h("details", { class: "choice" }, summary, list);
   box.addEventListener("toggle", () => box.open && options(list, name, label));
   box.addEventListener("keydown", (event) => {

@@ -18,7 +18,7 @@ function build(element, attributes, children) {
     else if (name in element && typeof value === "boolean") element[name] = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -26,7 +26,7 @@ function build(element, attributes, children) {
 export function fill(element, ...children) {
   const targets = () => [...element.querySelectorAll("a[href], button, input, select, [tabindex]")];
   const before = targets().indexOf(document.activeElement);
-  element.replaceChildren(...children.flat().filter((child) => child !== null));
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null));
   if (before >= 0) targets()[before]?.focus({ preventScroll: true });
 }
 

@@ -38,9 +38,10 @@ export function column(values, unit) {
     const format = new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
     return (value) => (value === null ? NOTHING : `${before}${format.format(value * factor)}${name && SPACE + name}`);
   };
+  const zeroed = (write) => (value) => (value === 0 ? "$0" : write(value));
   switch (unit) {
     case "currencyUSD":
-      return fixed(top >= 10 ? 2 : top >= 0.1 ? 4 : 5, 1, NO_SPACE, "$");
+      return zeroed(fixed(top >= 10 ? 2 : top >= 0.1 ? 4 : 5, 1, NO_SPACE, "$"));
     case "percent":
       return fixed(1, 1, "%");
     case "ms":

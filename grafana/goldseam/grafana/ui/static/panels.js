@@ -44,12 +44,18 @@ export function elsewhere(body, panel) {
   fill(body, h("p", { class: "muted" }, "In Grafana, from Prometheus:"), panel.queries.map((query) => h("code", {}, query)));
 }
 
+// What a figure counts is one click away.
+const COUNTED = { Lost: "requests?var-outcome=lost", Mended: "requests?var-outcome=mended" };
+
 function stat(body, panel, frame) {
   const value = frame.rows[0][0];
   const [figure, unit] = parts(value, panel.unit);
   const shade = reached(value, panel.thresholds);
   const name = shade && `value text-${shade}`;
-  fill(body, h("p", { class: name || "value" }, figure, unit && h("span", { class: "unit" }, unit)));
+  const written = [figure, unit ? h("span", { class: "unit" }, unit) : null];
+  const url = COUNTED[panel.title] && link(COUNTED[panel.title], {});
+  const shown = url ? h("a", { href: url, "aria-label": `${figure} ${unit} ${panel.title}: show these calls` }, written) : written;
+  fill(body, h("p", { class: name || "value" }, shown));
   return () => {};
 }
 
@@ -95,6 +101,7 @@ function linkColumn(shown, links, columns) {
     const call = links.find((each) => each.url.startsWith("request?var-id"));
     if (call) return { name: shown[0].name, ...call };
   }
+  if (has("error")) return { name: "error", title: "Show these calls", url: "requests?var-error=${__data.fields.error}" };
   return null;
 }
 
