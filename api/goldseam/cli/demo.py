@@ -259,6 +259,7 @@ def _show(summary: Summary, api: LogApi, running: stack.Stack, *, kept: bool) ->
         "Try next:" if kept else "Try next, after `goldseam demo --keep` (make demo ARGS=--keep):"
     )
     output.print(f"\n{heading}", style="bold")
+    output.print(f"  {running.api_url}/ui/  in a browser", soft_wrap=True, highlight=False)
     identifier = example["id"] if example else "ID"
     for path in ("/statistics?hours=24", "/recent?limit=5&recovered=true", f"/{identifier}"):
         output.print(f"  curl '{base}{path}'", soft_wrap=True, highlight=False)

@@ -49,7 +49,10 @@ def main() -> None:
 
 def take(url: str, folder: Path) -> None:
     """Take each page in light, and two in dark."""
-    call, pattern = _call(url), _get(url, "/api/v1/ai/logs/errors/top?limit=1")[0]["pattern_id"]
+    call, pattern = (
+        _call(url),
+        _get(url, "/api/v1/ai/logs/errors/top?limit=1&tenant_id=acme")[0]["pattern_id"],
+    )
     pages = {
         "health": "health",
         "requests": "requests",

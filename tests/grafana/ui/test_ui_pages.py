@@ -164,7 +164,7 @@ def test_from_health_to_the_fix(own_site: Site, open_page: Open) -> None:
     page.locator("#panel-4 tbody tr").get_by_role("link").click()
     expect(page.locator(".story")).to_contain_text("failed with OVERLOADED")
     expect(page.locator(".waterfall .step")).to_have_count(1 + lost["steps"])
-    page.get_by_role("link", name="OVERLOADED").click()
+    page.locator("#panel-7").get_by_role("link", name="OVERLOADED").click()
     expect(page.locator(".suggestions li").first).to_be_visible()
     page.get_by_text("Switch one on without evidence").click()
     page.get_by_label("Provider to ask").fill("ollama")

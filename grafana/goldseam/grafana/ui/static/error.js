@@ -13,6 +13,8 @@ const VERDICTS = {
   insufficient_evidence: ["too few tries to tell", "pending"],
 };
 
+const ELSEWHERE = "Evidence speaks for a correction of another pattern of this error, not yet of this one.";
+
 let mayCorrect = false;
 let last = "";
 
@@ -48,7 +50,7 @@ function card(title, question, ...content) {
 
 function summary(pattern, fix) {
   const lost = pattern.occurrence_count - pattern.recovered_count;
-  const seen = `${text(pattern.occurrence_count)} calls met it, ${text(pattern.recovered_count)} were mended, ${text(lost)} were not.`;
+  const seen = `Calls that met it: ${text(pattern.occurrence_count)}, mended ${text(pattern.recovered_count)}, lost ${text(lost)}.`;
   const price = fix.wasted.calls ? ` All ${fix.type} of the last week cost ${text(fix.wasted.seconds, "s")} and ${text(fix.wasted.tokens)} tokens for nothing.` : "";
   return h(
     "div",
@@ -144,7 +146,7 @@ function proposals(pattern, actions, fix) {
       h("span", {}, `${action.title}. It helped in ${interval(action)} of ${action.attempts} tries.`),
     ),
   );
-  const none = actions.length ? null : h("p", {}, fix.auto_correction.reason);
+  const none = actions.length ? null : h("p", {}, fix.actions.length ? ELSEWHERE : fix.auto_correction.reason);
   return h("div", {}, none, h("ul", { class: "actions" }, buttons), anyway(pattern));
 }
 

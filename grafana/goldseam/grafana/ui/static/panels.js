@@ -6,7 +6,7 @@ import { fill, h } from "./dom.js";
 import { ago, column as columnFormat, moment, NOTHING, parts } from "./format.js";
 import { reached } from "./palette.js";
 
-const FACTS_FROM = 12; // a single row of so many columns reads better from top to bottom
+const FACTS_FROM = 18; // a single row of so many columns reads better from top to bottom
 const ONLY_FOR_LINKS = new Set(["id", "trace_id", "pattern", "position"]);
 const PILLS = new Set(["status", "outcome", "state", "worked"]);
 const LONG = new Set(["message", "probable cause", "suggested action", "result"]);
@@ -41,7 +41,7 @@ export function empty(body, sentence) {
 
 /** Says where a panel is to be seen that this page does not read. */
 export function elsewhere(body, panel) {
-  fill(body, h("p", { class: "muted" }, "In Grafana, from Prometheus:"), panel.queries.map((query) => h("code", {}, query)));
+  fill(body, h("p", { class: "muted" }, "In Grafana, from Prometheus:"), panel.queries.map((query) => h("code", {}, query.replaceAll("$__rate_interval", "5m"))));
 }
 
 // What a figure counts is one click away.
