@@ -20,7 +20,7 @@ help:
 	@echo "make check       lint, types and import contracts, as CI does"
 	@echo "make fuzz        send the API 500 generated requests an operation, with keys and without"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
-	@echo "make reference   write docs/telemetry.md from the names in the code"
+	@echo "make reference   write docs/telemetry.md and docs/openapi.json from the code"
 	@echo "make smoke       start the stack of docker-compose.yml, send a call through it, stop it"
 	@echo "make stack       test with a real OpenTelemetry Collector, Kafka and more (needs Go, Java, Maven)"
 	@echo "make format      format the code"
@@ -69,6 +69,7 @@ dashboards: $(VENV)/.ready
 
 reference: $(VENV)/.ready
 	@$(BIN)/python -m goldseam.semconv.reference docs/telemetry.md
+	@$(BIN)/python -m goldseam.api.description docs/openapi.json
 
 smoke:
 	@$(PYTHON) docker/smoke.py $(ARGS)

@@ -34,5 +34,21 @@ def test_every_operation_is_described(method: str, path: str, operation: Any) ->
     assert operation["summary"]
     assert [p["name"] for p in operation.get("parameters", []) if not p.get("description")] == []
     if path.startswith("/api/"):
-        refusal = operation["responses"]["422"]["content"]
+        assert operation["responses"]["422"] == {"$ref": "#/components/responses/422"}
+        refusal = DESCRIPTION["components"]["responses"]["422"]["content"]
         assert list(refusal) == ["application/problem+json"]
+
+
+UNITS = {"_ms": "ms", "_s": "seconds", "_tokens": "tokens", "_usd": "US dollars"}
+
+
+@pytest.mark.parametrize("name", DESCRIPTION["components"]["schemas"])
+def test_quantities_have_units(name: str) -> None:
+    """A field whose name ends in a unit says it in words; a rate says its range."""
+    for field, schema in DESCRIPTION["components"]["schemas"][name].get("properties", {}).items():
+        words = schema["description"]
+        for ending, unit in UNITS.items():
+            if field.endswith(ending):
+                assert unit.lower() in words.lower(), field
+        if field.endswith(("_rate", "_ratio")):
+            assert "0 to" in words or "%" in words, field

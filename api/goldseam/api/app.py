@@ -4,7 +4,7 @@
 includes `ai_logs_router` instead, which brings its connections and its errors along.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
@@ -53,14 +53,22 @@ class _Api(FastAPI):
     """Describes itself as it is: a key may be left out where the API may be open."""
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI description."""
+        """Return the OpenAPI description; each refusal is written down once."""
         described = super().openapi()
-        if self.state.goldseam_settings.api_open:
-            for operations in described["paths"].values():
-                for operation in operations.values():
-                    if "security" in operation:
-                        operation["security"] = [{"key": []}, {}]
+        refusals = described["components"].setdefault("responses", {})
+        for operation in _operations(described):
+            if "security" in operation and self.state.goldseam_settings.api_open:
+                operation["security"] = [{"key": []}, {}]
+            for status, answer in operation["responses"].items():
+                if problems.MEDIA_TYPE in answer.get("content", ()):
+                    refusals[status] = answer
+                    operation["responses"][status] = {"$ref": f"#/components/responses/{status}"}
         return described
+
+
+def _operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for operations in described["paths"].values():
+        yield from operations.values()
 
 
 def create_app(settings: ApiSettings) -> FastAPI:

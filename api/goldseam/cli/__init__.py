@@ -1,6 +1,6 @@
 """The `goldseam` command.
 
-`goldseam run` works with what an application carries; every other command needs the server side
+`run` and `doctor` work with what an application carries; every other command needs the server side
 and says so when it is not installed. Nothing heavy is imported before the command is known.
 """
 
@@ -18,6 +18,10 @@ def main() -> None:
         from goldseam.cli import run  # noqa: PLC0415 - only this command's modules
 
         sys.exit(run.main(sys.argv[2:]))
+    if sys.argv[1:2] == ["doctor"]:
+        from goldseam.cli import doctor  # noqa: PLC0415 - as above
+
+        sys.exit(doctor.main(sys.argv[2:]))
     missing = [name for name in _SERVER_SIDE if importlib.util.find_spec(name) is None]
     if missing:
         sys.exit(

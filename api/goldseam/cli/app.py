@@ -1,4 +1,4 @@
-"""The commands of the server side: `demo`, `up`, `collector`, `api`, `db`, `keys`.
+"""The commands of the server side: what starts services, `db`, and those that ask the API.
 
 Each command reads its options, says what it does, and leaves the work to the part that owns it.
 A command imports that part when it runs, so that `--help` and a wrong option answer at once.
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from goldseam.cli import calls, fixes
+from goldseam.cli import doctor as doctor_command
 from goldseam.cli import keys as keys_command
 from goldseam.cli import run as run_command
 from goldseam.cli.defaults import (
@@ -27,6 +29,7 @@ from goldseam.cli.defaults import (
     OTLP_HTTP_PORT,
     RETENTION_DAYS,
 )
+from goldseam.cli.failures import readable_errors
 from goldseam.cli.logs import LogFormat
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ app = typer.Typer(
 db = typer.Typer(help="The tables: create, update, look.", no_args_is_help=True)
 app.add_typer(db, name="db")
 app.add_typer(keys_command.keys, name="keys")
+app.add_typer(calls.logs, name="logs")
+app.command()(fixes.errors)
+app.command()(fixes.fix)
 
 console = Console(stderr=True)
 
@@ -131,7 +137,7 @@ def demo(
         otlp_grpc_port=otlp_grpc_port,
         any_port=True,
     )
-    with _readable_errors(), _interruptible():
+    with readable_errors(), _interruptible():
         try:
             done = demo_command.demo(options, calls=calls, as_json=as_json, keep=keep)
         except UnreleasedSchemaError:
@@ -166,7 +172,7 @@ def up(
         otlp_grpc_port=otlp_grpc_port,
         retention_days=retention_days,
     )
-    with _readable_errors():
+    with readable_errors():
         stop = _stop_signal()
         with stack.running(options, _say) as running:
             console.print(f"page      {running.api_url}/ui/")
@@ -199,7 +205,7 @@ def collector(
     from goldseam.storage.engine import parse_url
 
     logs.set_up(log_format)
-    with _readable_errors():
+    with readable_errors():
         parse_url(database_url)
         settings = CollectorSettings(
             database_url=database_url,
@@ -248,7 +254,7 @@ def api(
     from goldseam.grafana import ui
     from goldseam.storage.engine import parse_url
 
-    with _readable_errors():
+    with readable_errors():
         parse_url(database_url)
         is_open = serve.is_loopback(api_host)
         listener = serve.listen(
@@ -273,6 +279,15 @@ def run(context: typer.Context) -> None:
     raise typer.Exit(run_command.main(context.args))
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def doctor(context: typer.Context) -> None:
+    """Say why no calls arrive, or why none are mended, and what to do."""
+    raise typer.Exit(doctor_command.main(context.args))
+
+
 @db.command()
 def upgrade(
     *,
@@ -285,7 +300,7 @@ def upgrade(
     """Create the tables, roles and policies, or bring them up to date; make the first key."""
     from goldseam.storage import migrate
 
-    with _readable_errors():
+    with readable_errors():
         migrate.upgrade(database_url)
         console.print(f"The database is at revision {migrate.current_revision(database_url)}.")
         keys_command.create_first(database_url, key_file)
@@ -298,7 +313,7 @@ def status(*, database_url: RequiredUrl) -> None:
     from goldseam.storage.engine import connect
     from goldseam.storage.roles import Role
 
-    with _readable_errors():
+    with readable_errors():
         revision = migrate.current_revision(database_url)
         console.print(f"Revision: {revision or 'none; run `goldseam db upgrade`'}")
         if revision is None:
@@ -336,7 +351,7 @@ def prune(
     from goldseam.storage.engine import connect
     from goldseam.storage.roles import Role
 
-    with _readable_errors(), connect(database_url, Role.OWNER) as connection:
+    with readable_errors(), connect(database_url, Role.OWNER) as connection:
         today = datetime.now(UTC).date()
         report = retention.prune(connection, days=days, today=today, dry_run=dry_run)
         verb = "would go" if dry_run else "gone"
@@ -355,7 +370,7 @@ def distribute(*, database_url: RequiredUrl) -> None:
     from goldseam.storage.engine import connect
     from goldseam.storage.roles import Role
 
-    with _readable_errors(), connect(database_url, Role.OWNER) as connection:
+    with readable_errors(), connect(database_url, Role.OWNER) as connection:
         names = citus.distribute(connection)
         console.print(f"{len(names)} tables are distributed by tenant_id now.")
 
@@ -374,7 +389,7 @@ def rebuild_rollups(
     from goldseam.storage.engine import connect
     from goldseam.storage.roles import Role
 
-    with _readable_errors(), connect(database_url, Role.OWNER) as connection:
+    with readable_errors(), connect(database_url, Role.OWNER) as connection:
         for each in [day.date()] if day else rollups.days_with_rows(connection):
             rows = rollups.rebuild(connection, each)
             console.print(f"{each}: {rows} rows counted.")
@@ -415,20 +430,3 @@ def _interruptible() -> Iterator[None]:
 
 def _say(sentence: str) -> None:
     console.print(f"[dim]{sentence} …[/dim]")
-
-
-@contextlib.contextmanager
-def _readable_errors() -> Iterator[None]:
-    """Turn the errors that a person can mend into one line and exit code 1."""
-    from goldseam.cli.client import ApiError
-    from goldseam.cli.demo import DemoError
-    from goldseam.cli.serve import OpenBindError, PortInUseError
-    from goldseam.collector.spool import SpoolError
-    from goldseam.storage.errors import StorageError
-
-    mendable = (ApiError, DemoError, OpenBindError, PortInUseError, SpoolError, StorageError)
-    try:
-        yield
-    except mendable as error:
-        sys.stderr.write(f"goldseam: {error}\n")
-        raise typer.Exit(1) from error

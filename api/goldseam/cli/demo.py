@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from goldseam.cli import stack, weather
+from goldseam.cli import keys, stack, weather
 from goldseam.cli.client import LogApi
 from goldseam.recovery.testing import ScriptedProvider
 
@@ -92,9 +92,9 @@ def demo(options: stack.Options, *, calls: int, as_json: bool, keep: bool) -> in
         KeyboardInterrupt: Interrupted before the summary; everything has been stopped.
     """
     _require_extras()
-    with stack.running(options, _say) as running:
-        summary = _run_weather(running, calls)
-        api = LogApi(running.api_url)
+    with stack.running(options, _say) as running, keys.passing(running.database_url) as key:
+        api = LogApi(running.api_url, key)
+        summary = _run_weather(running, api, calls)
         if as_json:
             output.print_json(json.dumps(asdict(summary)))
         else:
@@ -112,8 +112,7 @@ def _require_extras() -> None:
             raise DemoError(f"the demo needs more: pip install 'goldseam[{extra}]'")
 
 
-def _run_weather(running: stack.Stack, calls: int) -> Summary:
-    api = LogApi(running.api_url)
+def _run_weather(running: stack.Stack, api: LogApi, calls: int) -> Summary:
     since = datetime.now(UTC).isoformat()
     with (
         ScriptedProvider(respond=weather.primary) as primary,

@@ -1,19 +1,26 @@
 """`goldseam keys`: create, list and revoke keys; and the first key, made by `goldseam db upgrade`.
 
-A key's text goes to standard output once and is nowhere kept.
+With a database URL it writes there, as whoever runs the server does; without one it asks the API,
+with an admin's key. A key's text goes to standard output once and is nowhere kept.
 """
 
 import asyncio
+import contextlib
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+
+from goldseam.cli.failures import readable_errors
+from goldseam.cli.options import DEFAULT_URL, AsJson, Url, api, print_json, printer
+from goldseam.cli.options import Key as ApiKey
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -27,16 +34,20 @@ keys = typer.Typer(help="API and ingest keys: create, list, revoke.", no_args_is
 _ACTOR: Final = "command line"
 _console = Console(stderr=True)
 
-_Url = Annotated[
-    str,
-    typer.Option("--database-url", envvar="GOLDSEAM_DATABASE_URL", help="PostgreSQL to use."),
+_Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database-url",
+        envvar="GOLDSEAM_DATABASE_URL",
+        help="PostgreSQL to use; without it, the API is asked.",
+        show_default=False,
+    ),
 ]
 
 
 @keys.command()
 def create(
     *,
-    database_url: _Url,
     scope: Annotated[
         list[str],
         typer.Option(
@@ -48,58 +59,91 @@ def create(
     label: Annotated[str | None, typer.Option(help="What it is for, in your words.")] = None,
     env: Annotated[str, typer.Option(help="Written into the key: live, test, …")] = "live",
     expires_days: Annotated[int | None, typer.Option(min=1, help="Days until it ends.")] = None,
+    database_url: _Database = None,
+    url: Url = DEFAULT_URL,
+    key: ApiKey = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create a key and print it; it is shown this once."""
-    from goldseam.storage import keys as stored
-
-    now, scopes = datetime.now(UTC), _scopes(scope)
-
-    async def make(connection: "AsyncConnection") -> str:
-        return await stored.create(
-            connection,
-            tenant=tenant,
-            scopes=scopes,
-            created_by=_ACTOR,
-            now=now,
-            environment=env,
-            label=label,
-            expires_at=now + timedelta(days=expires_days) if expires_days else None,
-        )
-
-    sys.stdout.write(f"{_ask(database_url, make)}\n")
+    scopes = _scopes(scope)
+    with readable_errors():
+        if database_url is None:
+            wanted = {"scopes": scopes, "tenant_id": tenant, "label": label, "environment": env}
+            body = wanted | {"expires_days": expires_days}
+            text = api(url, key).send("POST", "/keys", body=body)["key"]
+        else:
+            text = _create(
+                database_url,
+                tenant=tenant,
+                scopes=scopes,
+                environment=env,
+                label=label,
+                lasting=timedelta(days=expires_days) if expires_days else None,
+            )
+    if as_json:
+        print_json({"key_id": text.split("_")[2], "key": text})
+    else:
+        sys.stdout.write(f"{text}\n")
 
 
 @keys.command(name="list")
-def list_keys(*, database_url: _Url) -> None:
+def list_keys(
+    *,
+    database_url: _Database = None,
+    url: Url = DEFAULT_URL,
+    key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
     """List keys by their id; secrets are not stored."""
     from goldseam.storage import keys as stored
 
-    table = Table(
-        Column("id", no_wrap=True), "tenant", "scopes", "label", "created", "last used", "state"
-    )
-    for key in _ask(database_url, stored.stored):
+    with readable_errors():
+        if database_url is None:
+            found: list[dict[str, Any]] = api(url, key).get("/keys")
+        else:
+            found = [_plain(each) for each in _ask(database_url, stored.stored)]
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        printer().print("There are no keys: the API is open on loopback.", style="dim")
+        return
+    names = ("tenant", "scopes", "label", "created", "last used", "state")
+    table = Table(Column("id", no_wrap=True), *names, box=None, header_style="dim")
+    for each in found:
         table.add_row(
-            key.key_id,
-            key.tenant_id,
-            " ".join(key.scopes),
-            key.label or "",
-            f"{key.created_at:%Y-%m-%d}",
-            f"{key.last_used_at:%Y-%m-%d %H:00}" if key.last_used_at else "never",
-            _state(key),
+            each["key_id"],
+            each["tenant_id"],
+            " ".join(each["scopes"]),
+            each["label"] or "",
+            each["created_at"][:10],
+            f"{each['last_used_at'][:13].replace('T', ' ')}:00"
+            if each["last_used_at"]
+            else "never",
+            _state(each),
         )
-    Console().print(table)
+    printer().print(table)
 
 
 @keys.command()
-def revoke(*, database_url: _Url, key_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+def revoke(
+    *,
+    key_id: Annotated[str, typer.Argument(help="Its id.")],
+    database_url: _Database = None,
+    url: Url = DEFAULT_URL,
+    key: ApiKey = None,
+    as_json: AsJson = False,
+) -> None:
     """Refuse a key from now on; servers notice within seconds."""
-    from goldseam.storage import keys as stored
-
-    async def stop(connection: "AsyncConnection") -> bool:
-        return await stored.revoke(connection, key_id, actor=_ACTOR, now=datetime.now(UTC))
-
-    if not _ask(database_url, stop):
-        _fail(f"No key {key_id} is in force; `goldseam keys list` shows those there are.")
+    with readable_errors():
+        if database_url is None:
+            found = api(url, key).send("DELETE", f"/keys/{key_id}")
+        else:
+            found = {"key_id": key_id}
+            if not _revoke(database_url, key_id):
+                _fail(f"No key {key_id} is in force; `goldseam keys list` shows those there are.")
+    if as_json:
+        print_json(found)
     _console.print(f"Key {key_id} is revoked.")
 
 
@@ -110,6 +154,23 @@ def exist(database_url: str) -> bool:
     return _ask(database_url, stored.exist)
 
 
+@contextlib.contextmanager
+def passing(database_url: str) -> Iterator[str | None]:
+    """Yield an admin key that ends with the block, None where the server asks for none."""
+    from goldseam.storage.keys import Scope
+
+    if not exist(database_url):
+        yield None
+        return
+    text = _create(
+        database_url, tenant="*", scopes=[Scope.ADMIN], label="demo", lasting=timedelta(days=1)
+    )
+    try:
+        yield text
+    finally:
+        _revoke(database_url, text.split("_")[2])
+
+
 def create_first(database_url: str, key_file: Path | None) -> None:
     """Make the first admin key of a server that never had one.
 
@@ -117,23 +178,11 @@ def create_first(database_url: str, key_file: Path | None) -> None:
         database_url: A migrated database.
         key_file: Where to write it, readable by its owner only; None prints it.
     """
-    from goldseam.storage import keys as stored
+    from goldseam.storage.keys import Scope
 
-    async def make(connection: "AsyncConnection") -> str | None:
-        if await stored.exist(connection):
-            return None
-        return await stored.create(
-            connection,
-            tenant="*",
-            scopes=[stored.Scope.ADMIN],
-            created_by=_ACTOR,
-            now=datetime.now(UTC),
-            label="first key",
-        )
-
-    key = _ask(database_url, make)
-    if key is None:
+    if exist(database_url):
         return
+    key = _create(database_url, tenant="*", scopes=[Scope.ADMIN], label="first key")
     if key_file is None:
         _console.print("The first key, for administration; it is shown this once:")
         sys.stdout.write(f"{key}\n")
@@ -142,6 +191,43 @@ def create_first(database_url: str, key_file: Path | None) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(key)
     _console.print(f"The first key, for administration, is in {key_file}.")
+
+
+def _create(
+    database_url: str,
+    *,
+    tenant: str,
+    scopes: list["Scope"],
+    label: str | None,
+    environment: str = "live",
+    lasting: timedelta | None = None,
+) -> str:
+    from goldseam.storage import keys as stored
+
+    now = datetime.now(UTC)
+
+    async def make(connection: "AsyncConnection") -> str:
+        return await stored.create(
+            connection,
+            tenant=tenant,
+            scopes=scopes,
+            created_by=_ACTOR,
+            now=now,
+            environment=environment,
+            label=label,
+            expires_at=now + lasting if lasting else None,
+        )
+
+    return _ask(database_url, make)
+
+
+def _revoke(database_url: str, key_id: str) -> bool:
+    from goldseam.storage import keys as stored
+
+    async def stop(connection: "AsyncConnection") -> bool:
+        return await stored.revoke(connection, key_id, actor=_ACTOR, now=datetime.now(UTC))
+
+    return _ask(database_url, stop)
 
 
 def _ask(database_url: str, question: Callable[["AsyncConnection"], Awaitable[T]]) -> T:
@@ -164,6 +250,16 @@ def _ask(database_url: str, question: Callable[["AsyncConnection"], Awaitable[T]
         _fail(str(error))
 
 
+def _plain(key: "Key") -> dict[str, Any]:
+    """Return a key as the API shows it."""
+    found = asdict(key)
+    del found["secret_sha256"]
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in found.items()
+    }
+
+
 def _scopes(names: list[str]) -> list["Scope"]:
     from goldseam.storage.keys import Scope
 
@@ -173,12 +269,12 @@ def _scopes(names: list[str]) -> list["Scope"]:
     return [Scope(name) for name in wanted]
 
 
-def _state(key: "Key") -> str:
-    if key.revoked_at is not None:
-        return f"revoked {key.revoked_at:%Y-%m-%d}"
-    if key.expires_at is not None:
-        verb = "ends" if key.is_valid(datetime.now(UTC)) else "ended"
-        return f"{verb} {key.expires_at:%Y-%m-%d}"
+def _state(key: dict[str, Any]) -> str:
+    if key["revoked_at"]:
+        return f"revoked {key['revoked_at'][:10]}"
+    if key["expires_at"]:
+        is_over = datetime.fromisoformat(key["expires_at"]) <= datetime.now(UTC)
+        return f"{'ended' if is_over else 'ends'} {key['expires_at'][:10]}"
     return "in force"
 
 

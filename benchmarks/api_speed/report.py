@@ -1,0 +1,91 @@
+"""Turns the figures of a run into Markdown. Pure but for `write`."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from instrumentation_cost.document import put
+
+from api_speed.asking import Timing
+
+TARGET_MS: Final = 50.0
+
+_BEGIN: Final = "<!-- api:begin -->"
+_END: Final = "<!-- api:end -->"
+_SECTION: Final = f"""
+## What an answer of the API takes
+
+`python benchmarks/api.py --write docs/benchmarks.md` writes this section.
+
+`goldseam api` as one process over a PostgreSQL of its own with a month of calls; both share the
+machine with the clients. Each client keeps a connection, presents a key of the biggest tenant and
+pauses between its questions; *flat out* is the same without pauses, where answers queue for the
+one process. Times run until the whole answer has been read.
+
+{_BEGIN}
+{_END}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What the API's process held while it was asked.
+
+    Attributes:
+        before_mb: Resident memory after the first answer.
+        highest_mb: Highest resident memory while asked.
+        connections: Most sessions of its in PostgreSQL.
+        pool: Sessions that it may hold.
+    """
+
+    before_mb: float
+    highest_mb: float
+    connections: int
+    pool: int
+
+
+def render(
+    *,
+    rows: int,
+    clients: int,
+    pause_s: float,
+    paced: Sequence[Timing],
+    flat_out: Sequence[Timing],
+    bounds: Bounds,
+) -> str:
+    """Return the tables of a run as Markdown."""
+    met = sum(each.p95_ms <= TARGET_MS for each in paced)
+    failed = sum(each.failed for each in (*paced, *flat_out))
+    found_on = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}"
+    held = f"{bounds.before_mb:.0f} MB after its first answers and {bounds.highest_mb:.0f} MB"
+    verdict = (
+        f"p95 is at most {TARGET_MS:.0f} ms for {met} of {len(paced)} questions with a pause of "
+        f"{pause_s * 1000:.0f} ms; {failed} answers were not 200."
+    )
+    lines = [
+        f"Measured {datetime.now(UTC):%Y-%m-%d} on {found_on}: {rows:,} calls, {clients} clients.",
+        "",
+        verdict,
+        "",
+        "| question | p50 ms | p95 ms | flat out: p95 ms | answers/s |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {calm.question} | {calm.p50_ms:.1f} | {calm.p95_ms:.1f} | {busy.p95_ms:.1f} "
+        f"| {busy.per_s:.0f} |"
+        for calm, busy in zip(paced, flat_out, strict=True)
+    ]
+    lines += [
+        "",
+        f"The process held {held} at most, and {bounds.connections} of {bounds.pool} connections.",
+    ]
+    return "\n".join(lines)
+
+
+def write(path: Path, text: str) -> None:
+    """Replace this program's section of the document."""
+    put(path, text, section=_SECTION, begin=_BEGIN, end=_END)
