@@ -69,7 +69,7 @@ def postgres(short_folder: Path) -> Iterator["EmbeddedPostgres | GivenPostgres"]
         _run_as_superuser(theirs, f"DROP DATABASE IF EXISTS {_TEMPLATE}")
         _run_as_superuser(
             theirs,
-            "DO $$ BEGIN CREATE ROLE goldseam LOGIN CREATEROLE NOINHERIT;"
+            "DO $$ BEGIN CREATE ROLE goldseam LOGIN CREATEROLE;"
             " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
         )
         yield theirs

