@@ -10,7 +10,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: help demo up test test-postgres check fuzz dashboards reference smoke stack format clean
+.PHONY: help demo up test test-postgres check docs fuzz dashboards reference smoke stack format clean
 
 help:
 	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
@@ -20,7 +20,8 @@ help:
 	@echo "make check       lint, types and import contracts, as CI does"
 	@echo "make fuzz        send the API 500 generated requests an operation, with keys and without"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
-	@echo "make reference   write docs/telemetry.md and docs/openapi.json from the code"
+	@echo "make reference   write docs/telemetry.md, docs/reference.md and docs/openapi.json from the code"
+	@echo "make docs        build the pages as a site in build/site"
 	@echo "make smoke       start the stack of docker-compose.yml, send a call through it, stop it"
 	@echo "make stack       test with a real OpenTelemetry Collector, Kafka and more (needs Go, Java, Maven)"
 	@echo "make format      format the code"
@@ -70,6 +71,13 @@ dashboards: $(VENV)/.ready
 reference: $(VENV)/.ready
 	@$(BIN)/python -m goldseam.semconv.reference docs/telemetry.md
 	@$(BIN)/python -m goldseam.api.description docs/openapi.json
+	@$(BIN)/python -m goldseam.cli.reference docs/reference.md
+
+docs: $(VENV)/.ready
+	@$(BIN)/python $(PIP) install --constraint constraints.txt --group docs
+	@$(BIN)/python docs/site.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	@echo "build/site/index.html"
 
 smoke:
 	@$(PYTHON) docker/smoke.py $(ARGS)
@@ -101,4 +109,4 @@ format: $(VENV)/.ready
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) $(VENV2) .tools dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV2) .tools build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

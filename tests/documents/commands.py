@@ -39,12 +39,12 @@ _FOLDERS: Final = ("examples/", "docker/", "grafana/", "storage/", "docs/", "ben
 
 
 def lines(text: str) -> Iterator[list[str]]:
-    """Yield the words of each command of a block; `|`, `&&` and redirections part them."""
+    """Yield the words of each command of a block; `|` and `&&` part them."""
     for line in text.replace("\\\n", " ").splitlines():
-        words = shlex.split(line.strip().removeprefix("$ "), comments=True)
+        words = shlex.split(re.sub(r"> \S+", "", line).strip(), comments=True)
         command: list[str] = []
         for word in [*words, "|"]:
-            if word in {"|", "&&", ">", "&"}:
+            if word in {"|", "&&"}:
                 if command:
                     yield command
                 command = []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from goldseam.cli import reference
 from goldseam.semconv.reference import page
 
 ROOT = Path(__file__).parents[2]
@@ -47,3 +48,8 @@ def test_constraints_pin_versions_and_name_no_index() -> None:
 def test_page_of_names_is_written_from_the_code() -> None:
     """After a change of `goldseam.semconv`: `make reference`."""
     assert (ROOT / "docs" / "telemetry.md").read_text(encoding="utf-8") == page()
+
+
+def test_page_of_commands_and_settings_is_written_from_the_code() -> None:
+    """After a change of a command or a setting: `make reference`."""
+    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == reference.page()
