@@ -58,6 +58,7 @@ def render(run: Results) -> str:
         f"{platform.machine()}, Python {platform.python_version()}. "
         + "; ".join(f"{each.title}: {each.note}" for each in SUBJECTS if each.note)
         + "."
+        + (" With `--quick`: a third of the calls." if run.is_quick else "")
     ]
     for scenario in dict.fromkeys(each.scenario for each in run.results):
         rows = [_row(each) for each in run.results if each.scenario is scenario]
