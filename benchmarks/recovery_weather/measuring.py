@@ -15,7 +15,7 @@ from instrumentation_cost.subjects import Subject
 from goldseam.recovery.testing import ScriptedProvider, chat, stream
 from recovery_weather.corpus import Score, scores
 from recovery_weather.overhead import Alone, Overhead, alone, overhead_of
-from recovery_weather.scenarios import SCENARIOS, Scenario, Weather
+from recovery_weather.scenarios import SCENARIOS, Scenario, Weather, case_of
 from recovery_weather.subjects import BARE, GOLDSEAM
 from recovery_weather.workers import Worker
 
@@ -158,7 +158,7 @@ def _run(subject: Subject, scenario: Scenario, *, healthy_s: float, is_quick: bo
 
 def _serve(stack: ExitStack, weather: Weather) -> str:
     def respond(request: Any) -> Any:
-        is_warm_up = int(request.prompt.rpartition(" ")[2]) >= _WARM_UP
+        is_warm_up = case_of(request) >= _WARM_UP
         if is_warm_up:
             return stream(("ok",)) if request.json.get("stream") else chat("ok")
         return weather(request)
