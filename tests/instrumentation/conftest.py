@@ -231,7 +231,7 @@ async def _acall(options: dict[str, Any], path: str, given: dict[str, Any]) -> A
             return await _method(made, path)(**given)
         finally:
             if choke_point is not None:
-                await choke_point.clients.aclose()
+                await choke_point.aclose()
 
 
 def _method(client: Any, path: str) -> Any:

@@ -292,15 +292,15 @@ def test_broken_cache_never_changes_the_outcome(
 ) -> None:
     """Answers and errors are the provider's, whatever the store does."""
     cached(answer_first=True)
-    choke_point = SWITCH.choke_point
-    assert choke_point is not None
-    assert choke_point.aids.cache is not None
+    assert SWITCH.current is not None
+    cache = SWITCH.current.aids.cache
+    assert cache is not None
 
     def broken(*_args: object, **_options: object) -> None:
         raise RuntimeError("the store is broken")
 
     for name in ("get", "put"):
-        monkeypatch.setattr(choke_point.aids.cache._store, name, broken)
+        monkeypatch.setattr(cache._store, name, broken)
     provider.script(chat("Nine"), error(503))
 
     assert caller.ask().choices[0].message.content == "Nine"
@@ -317,12 +317,12 @@ def test_garbage_in_the_cache_is_no_answer(
 ) -> None:
     """What cannot be read back ends in the call's own error."""
     cached()
-    choke_point = SWITCH.choke_point
-    assert choke_point is not None
-    assert choke_point.aids.cache is not None
+    assert SWITCH.current is not None
+    cache = SWITCH.current.aids.cache
+    assert cache is not None
     provider.script(chat("Nine"), error(503))
     caller.ask()
-    store: Any = choke_point.aids.cache._store
+    store: Any = cache._store
     for key, (expires_s, entry) in list(store._entries.items()):
         store._entries[key] = (expires_s, entry[:-5])
 

@@ -39,7 +39,9 @@ OUTSIDE: Final = {
          "_endpoint.Endpoints.__init__", "_clients.Clients.__init__", "_clients.Clients.close",
          "_clients.Clients.aclose", "_pending", "_pending_send",
          "_aids.Aids.__init__", "_aids.Aids.close", "_aids.open_aids", "_aids._opened",
-         "_sdk._with_cache", "_routes.Routes.__init__",
+         "_sdk._mending", "_mending.Mending.__init__", "_mending.Mending.close",
+         "_mending._with_cache",
+         "_recovery_settings", "_sdk.ChokePoint.aclose", "_routes.Routes.__init__",
          "_content._settings", "_content._redact.loaded", "_content._redact.Redaction.__init__",
          "_content._capture.Content.__init__", "_counts.create", "_counts.Counts.__init__",
          "_counts.Counts.observe", "_counts.Counts._named"),
@@ -52,19 +54,22 @@ OUTSIDE: Final = {
     **dict.fromkeys(("service", "_service_call", "_service_answers", "_service_tracing"),
                     "asked by the application itself; `test_service_alone` tells what it answers"),
     **dict.fromkeys(
-        ("_sdk.ChokePoint.request", "_sdk.ChokePoint.async_request", "_sdk._Call.current",
+        ("_sdk.ChokePoint.request", "_sdk.ChokePoint.async_request", "_call.Call.send",
+         "_call.Call.asend", "_mended_call.MendedCall.send", "_mended_call.MendedCall.asend",
          "_current.Current", "_wire.Wire.send", "_wire.Wire.async_send", "_wire._WireCall.send",
          "_wire._WireCall.asend", "_attempts.Attempts.send", "_attempts.Attempts.asend",
          "_streams._Followed", "_streams._AsyncFollowed", "_wire_answer._Followed",
          "_wire_answer._AsyncFollowed", "_recovery.Mender._send", "_recovery.Mender._asend",
-         "_recovery._KeptException", "_sdk._Mending", "_sdk._Call.unusable",
+         "_recovery._KeptException", "_mended_call._Outcome",
+         "_mended_call.MendedCall._unusable",
          "_verdict._replay", "_verdict._areplay"),
         "stands around what the application waits for: the call, the next chunk, the close",
     ),
     **dict.fromkeys(
         ("_verdict.checked", "_verdict.achecked", "_verdict._has_begun",
-         "_sdk._Call.answered_at_once", "_sdk._Call.checked", "_sdk._Call.achecked",
-         "_sdk._Call.answered", "_sdk._Call.afirst_answer", "_wire._WireCall._answered",
+         "_mended_call.MendedCall._answered_at_once", "_mended_call.MendedCall._checked",
+         "_mended_call.MendedCall._achecked", "_mended_call.MendedCall._afirst_answer",
+         "_call.Call.answered", "_wire._WireCall._answered",
          "_recovery.Mender._sender", "_recovery.Mender._answer_of", "_streams.StreamEnd.chunk",
          "_wire_answer.AnswerEnd.part"),
         "holds a fence of its own, and nothing that can fail beside it",
@@ -81,6 +86,8 @@ MAX_UNREACHED: Final = 0.15
 
 PATHS: Final = (
     "_sdk",
+    "_call",
+    "_mended_call",
     "_wire",
     "_recovery",
     "_steps",
@@ -209,7 +216,7 @@ async def _finished(run: Awaitable[Any]) -> Any:
         return await run
     finally:
         if choke_point is not None:
-            await choke_point.clients.aclose()
+            await choke_point.aclose()
 
 
 def _answer(provider: ScriptedProvider, replies: Iterable[Reply]) -> None:

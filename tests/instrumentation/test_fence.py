@@ -8,10 +8,7 @@ import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from tests.instrumentation.conftest import QUESTION, Caller, Instrument, Recorder, mending
 
-from goldseam.instrumentation import (
-    _guard,
-    _invocation,
-)
+from goldseam.instrumentation import _asked, _guard
 from goldseam.recovery.testing import ScriptedProvider, chat, error
 
 pytestmark = pytest.mark.usefixtures("faults_expected")
@@ -31,7 +28,7 @@ def test_fault_is_warned_of_once(
 ) -> None:  # fmt: skip
     """A fault is one warning that names its place and nothing of the call."""
     instrument()
-    monkeypatch.setattr(_invocation, "canonical_text", _fail)
+    monkeypatch.setattr(_asked, "canonical_text", _fail)
     for _ in range(3):
         client.chat.completions.create(model="gpt-4o", messages=QUESTION)
 

@@ -91,7 +91,10 @@ def test_cancelled_in_flight(
     give_up: Callable[..., Awaitable[None]], mode: str, provider: ScriptedProvider,
     recorder: Recorder, instrument: Instrument,
 ) -> None:  # fmt: skip
-    """A call that is given up while it waits is one cancelled span, and is not asked again."""
+    """A call that is given up while it waits is one cancelled span, and is not asked again.
+
+    Its status says nothing: an interruption tells of the application's tasks, by their addresses.
+    """
     instrument(recovery=mending(provider, mode=mode))
     provider.script(hang())
 
@@ -104,6 +107,7 @@ def test_cancelled_in_flight(
     assert recorder.leaked == []
     assert recorder.facts["goldseam.error.code"] == "CANCELLED"
     assert recorder.request.status.status_code.name == "ERROR"
+    assert not recorder.request.status.description
     assert provider.count == 1
 
 

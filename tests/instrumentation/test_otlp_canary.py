@@ -154,10 +154,10 @@ def test_exported_bytes_hold_no_secret(
         backup.script(error(500, message=f"Failed on {SAID}"), chat(SAID))
 
         async def main() -> None:
-            clients: Any = SWITCH.choke_point
+            choke_point: Any = SWITCH.choke_point
             await _use_sdk(provider, is_async=is_async)
             await _use_wire(provider, is_async=is_async)
-            await clients.clients.aclose()
+            await choke_point.aclose()
 
         try:
             asyncio.run(main())

@@ -59,7 +59,7 @@ def _call(sdk: str, provider: ScriptedProvider, *, is_async: bool, **options: An
             finally:
                 choke_point = SWITCH.choke_point
                 if choke_point is not None:
-                    await choke_point.clients.aclose()
+                    await choke_point.aclose()
 
     return asyncio.run(main())
 

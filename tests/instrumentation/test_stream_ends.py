@@ -417,4 +417,4 @@ async def _read_async(provider: ScriptedProvider) -> None:
         assert len([chunk async for chunk in answer]) == 6
         choke_point = SWITCH.choke_point
         assert choke_point is not None
-        await choke_point.clients.aclose()
+        await choke_point.aclose()

@@ -57,7 +57,7 @@ def read(request: pytest.FixtureRequest, provider: ScriptedProvider) -> Any:
             finally:
                 choke_point = SWITCH.choke_point
                 if choke_point is not None:
-                    await choke_point.clients.aclose()
+                    await choke_point.aclose()
             return kind, texts, None
 
     return sync if request.param == "sync" else lambda: asyncio.run(tasks())

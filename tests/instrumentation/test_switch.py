@@ -133,6 +133,7 @@ def test_wrong_environment_leaves_recovery_off(caplog: pytest.LogCaptureFixture)
     """A typing error in the environment is logged; the application starts all the same."""
     settings = _settings.read(environ={"GOLDSEAM_RECOVERY": "yes"})
 
+    assert settings.recovery is not None
     assert settings.recovery.mode == "off"
     assert "GOLDSEAM_RECOVERY" in caplog.text
 

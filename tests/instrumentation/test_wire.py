@@ -335,6 +335,26 @@ class TestAnswers:
         assert recorder.leaked == []
         assert len(recorder.requests) == 1
 
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            ("text/html; charset=utf-8", "<html>Log in</html>"),
+            ("application/json", '{"id": "1", "choices": null}'),
+            ("application/json", '{"choices": [{"message": {"content": ""}}]}'),
+        ],
+        ids=["a page", "choices null", "nothing said"],
+    )
+    def test_answer_that_is_none(
+        self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder,
+        kind: str, body: str,
+    ) -> None:  # fmt: skip
+        """Status 200 without an answer is an error."""
+        provider.script(raw(headers={"content-type": kind}, body=body))
+
+        http.post(url, json=BODY)
+
+        assert _outcome(recorder) == ("ERROR", "unusable_answer", "RESPONSE_INVALID")
+
     def test_error_in_a_good_answer(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
     ) -> None:

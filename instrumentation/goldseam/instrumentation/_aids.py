@@ -1,6 +1,6 @@
 """What recovery has at hand besides providers: kept answers and the playbook.
 
-`_sdk` opens them once per `instrument()`, if they are configured and recovery is on; `_recovery`
+`_switch` opens them once per `instrument()`, if they are configured and recovery is on; `_recovery`
 asks them when a call has failed. Whatever cannot be opened is logged with what to do, and the
 application starts without it.
 """
@@ -17,10 +17,10 @@ from goldseam.instrumentation._guard import fenced
 from goldseam.instrumentation._invocation import Invocation
 from goldseam.instrumentation._raw import is_raw
 from goldseam.instrumentation._request import SentRequest
-from goldseam.recovery import RecoveryConfig
 from goldseam.semconv import attributes as names
 
 if TYPE_CHECKING:  # loaded where they are configured
+    from goldseam.recovery import RecoveryConfig
     from goldseam.recovery.cache import AnswerCache
     from goldseam.recovery.corrections import Correction
     from goldseam.recovery.playbook import Playbook
@@ -86,9 +86,9 @@ class Aids:
             self.cache.close()
 
 
-def open_aids(config: RecoveryConfig, environ: Mapping[str, str] = os.environ) -> Aids:
+def open_aids(config: "RecoveryConfig | None", environ: Mapping[str, str] = os.environ) -> Aids:
     """Return what the configuration asks for, as far as it can be opened."""
-    if config.mode == "off":
+    if config is None or config.mode == "off":
         return Aids()
     playbook = None
     if config.playbook is not None:
@@ -99,7 +99,7 @@ def open_aids(config: RecoveryConfig, environ: Mapping[str, str] = os.environ) -
     return Aids(_opened(config, environ), playbook)
 
 
-def _opened(config: RecoveryConfig, environ: Mapping[str, str]) -> "AnswerCache | None":
+def _opened(config: "RecoveryConfig", environ: Mapping[str, str]) -> "AnswerCache | None":
     if config.cache is None or config.mode != "on":
         return None
     from goldseam.recovery.cache import CacheError, open_cache  # noqa: PLC0415 - only if asked for

@@ -7,7 +7,7 @@ request where there was more than one. Nothing here keeps a response alive.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.context import Context, create_key, set_value
@@ -141,9 +141,9 @@ class Attempts:
         went_well = self.count == 1 and last.error_type is None
         return last.status() if went_well else last.attributes()
 
-    def earlier(self) -> Iterator[Sent]:
-        """Yield the requests before the last one."""
-        yield from self.seen[: self.count - 1]
+    def earlier(self) -> list[Sent]:
+        """Return the requests before the last one."""
+        return self.seen[: self.count - 1]
 
     def show(self, span: Span) -> None:
         """Add an event per request, if there was more than one."""

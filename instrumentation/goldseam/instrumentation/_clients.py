@@ -16,11 +16,8 @@ from functools import cache
 from typing import Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
-from goldseam.instrumentation._sdks import Sdk, sdk_of
+from goldseam.instrumentation._sdks import OWN_CLIENT, Sdk, sdk_of
 from goldseam.recovery import Provider
-
-OWN_CLIENT: Final = "_goldseam_own"
-"""Attribute that marks our clients: their requests are attempts, not calls of the application."""
 
 NO_KEY: Final = "none"
 """The SDK wants a key; providers that need none ignore it."""

@@ -177,10 +177,13 @@ def note_call(call: Annotated) -> None:
         frame = frame.outer
 
 
-def call_attributes(otel_context: Context) -> Mapping[str, str]:
-    """Return the span attributes that describe who makes a call now."""
+def call_attributes(carried: Mapping[str, object]) -> Mapping[str, str]:
+    """Return the span attributes that describe who makes a call now.
+
+    Args:
+        carried: The baggage around the call.
+    """
     frame = _current.get()
-    carried = baggage.get_all(otel_context)
     if not carried:
         return frame.attributes if frame else _NOTHING
     attributes = {key: bounded_text(carried[key]) for key in BAGGAGE_KEYS if carried.get(key)}

@@ -1,22 +1,23 @@
 """Which provider a client talks to, recognised from its base URL.
 
 Called by `_sdk` at the start of a call. Providers of Goldseam's configuration come first, then
-known hosts, then the provider that the client's class is made for. The answer is kept per client.
+known hosts, then the provider that the client's class is made for. The answer is kept per address.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from opentelemetry.util.types import AttributeValue
 
 from goldseam.instrumentation import _names
 from goldseam.instrumentation._sdks import OPENAI, provider_of
-from goldseam.recovery.providers import Provider
 from goldseam.semconv import attributes as names
+
+if TYPE_CHECKING:
+    from goldseam.recovery.providers import Provider
 
 KNOWN_HOSTS: Final[Mapping[str, str]] = {
     "api.openai.com": "openai",
@@ -90,7 +91,7 @@ class Endpoint:
 
 
 def recognise(
-    base_url: str, providers: Mapping[str, Provider], *, otherwise: str = OPENAI.provider
+    base_url: str, providers: "Mapping[str, Provider]", *, otherwise: str = OPENAI.provider
 ) -> Endpoint:
     """Return the endpoint behind `base_url`.
 
@@ -102,7 +103,7 @@ def recognise(
     return _endpoint(base_url, _configured_provider(base_url, providers), otherwise)
 
 
-def endpoint_of(provider: Provider) -> Endpoint:
+def endpoint_of(provider: "Provider") -> Endpoint:
     """Return the endpoint of a configured provider."""
     return _endpoint(provider.base_url, provider.name, provider.name)
 
@@ -129,21 +130,23 @@ def _endpoint(base_url: str, configured: str | None, otherwise: str) -> Endpoint
 
 
 class Endpoints:
-    """Remembers the endpoint of each client for as long as the client lives."""
+    """Remembers the endpoints of the addresses that clients talk to."""
 
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
+    def __init__(self, providers: "Mapping[str, Provider]") -> None:
         self._providers = providers
-        self._by_client: WeakKeyDictionary[Any, tuple[Any, Endpoint]] = WeakKeyDictionary()
+        self._by_object: dict[int, tuple[Any, type, Endpoint]] = {}
         self._by_url: dict[tuple[str, str], Endpoint] = {}
 
     def of(self, client: Any) -> Endpoint:
         """Return the endpoint that `client` talks to now; its base URL may be reassigned."""
-        url = client.base_url
-        remembered = self._by_client.get(client)
-        if remembered is not None and remembered[0] is url:
-            return remembered[1]
+        url, kind = client.base_url, type(client)
+        known = self._by_object.get(id(url))
+        if known is not None and known[1] is kind:
+            return known[2]
         endpoint = self.of_url(str(url), provider_of(client))
-        self._by_client[client] = (url, endpoint)
+        if len(self._by_object) >= _MAX_REMEMBERED_URLS:
+            self._by_object.clear()
+        self._by_object[id(url)] = url, kind, endpoint  # kept alive, so that the id stays its own
         return endpoint
 
     def of_url(self, url: str, otherwise: str = OPENAI.provider) -> Endpoint:
@@ -173,7 +176,7 @@ def _known_provider(host: str, port: int) -> str | None:
     return next(found, None) or next(told, None)
 
 
-def _configured_provider(url: str, providers: Mapping[str, Provider]) -> str | None:
+def _configured_provider(url: str, providers: "Mapping[str, Provider]") -> str | None:
     host, port, path = _place(url)
     best, best_length = None, -1
     for name, provider in providers.items():

@@ -83,11 +83,13 @@ def from_exception(error: BaseException, texts: RequestTexts | None) -> Fault:
         texts: The request's texts; None leaves the message out.
     """
     evidence = evidence_from_exception(error)
+    is_interruption = not isinstance(error, Exception)  # it tells of tasks and scopes in memory
+    words = "" if texts is None or is_interruption else provider_words(error)
     return Fault(
         error_type=_error_type(error),
         code=classify(evidence).code,
         http_status=evidence.http_status,
-        message=safe_message(provider_words(error), texts()) if texts else "",
+        message=safe_message(words, texts()) if texts and words else "",
     )
 
 

@@ -1,21 +1,23 @@
 """One call that the application made, from its start to its single end: span and metrics.
 
-`_sdk` starts an invocation before the provider is asked and ends it with `stop` or `fail`, or hands
-it to `_streams`, which ends it with the stream. `_recovery` writes into `repair` what mending the
-call took. Ending twice does nothing. Attributes are given to the span when it starts and once when
-it ends, and content is looked at only if the span is recorded.
+`_sdk` starts an invocation before the provider is asked, and `_call` ends it with `stop_with` or
+`fail`, or hands it to `_streams`, which ends it with the stream. `_recovery` writes into `repair`
+what mending the call took. Ending twice does nothing. Attributes are given to the span when it
+starts and once when it ends, and content is looked at only if the span is recorded.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from opentelemetry import baggage
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.util.types import AttributeValue
 
 from goldseam.errors import ErrorCode
 from goldseam.instrumentation import _fault, _names
+from goldseam.instrumentation._asked import Asked
 from goldseam.instrumentation._attempts import Attempts, Sent, sdk_retries
 from goldseam.instrumentation._context import (
     SHARED_KEYS,
@@ -29,10 +31,8 @@ from goldseam.instrumentation._formats import Answer, Body, Format, name_of
 from goldseam.instrumentation._formats._base import with_usage_of
 from goldseam.instrumentation._guard import fenced, report
 from goldseam.instrumentation._measuring import Ended, measure
-from goldseam.instrumentation._privacy import canonical_text, sha256, texts_in
 from goldseam.instrumentation._repair import Repair
 from goldseam.instrumentation._telemetry import Telemetry
-from goldseam.instrumentation._truncation import is_truncated
 from goldseam.semconv import attributes as names
 from goldseam.semconv import log_id_text
 from goldseam.semconv.attributes import RecoveryOutcome, SpanType
@@ -42,10 +42,9 @@ class Invocation:
     """One provider call that the application made."""
 
     __slots__ = (
+        "_asked",
         "_at_end",
-        "_body",
         "_ended",
-        "_secrets",
         "_status",
         "attempts",
         "chunk_gap_s",
@@ -88,15 +87,15 @@ class Invocation:
         self.endpoint = endpoint
         self.repair = Repair()
         self.attempts = Attempts(format_.path)
-        self._body = body
-        self._secrets = secrets
+        self._asked = Asked(format_, body, secrets)
         self._ended = False
         self._status = "success"
         self.chunk_gap_s: float | None = None
         self.learn: Callable[[Body, int], None] | None = None
         self.model = name_of(body.get("model"))
         outer = get_current()
-        attributes = self._attributes_at_start(call_attributes(outer))
+        carried = baggage.get_all(outer)
+        attributes = self._attributes_at_start(call_attributes(carried), body)
         self.started_s = time.perf_counter()
         self.started_ns = time.time_ns()
         self.span: Span = telemetry.tracer.start_span(
@@ -104,7 +103,7 @@ class Invocation:
         )
         self.recording = self.span.is_recording()
         self.context: Context = self.attempts.within(
-            set_span_in_context(self.span, without_own_baggage(outer))
+            set_span_in_context(self.span, without_own_baggage(outer) if carried else outer)
         )
         self._at_end = (self._facts_of_recorded() or {}) if self.recording else {}
         if telemetry.pending is not None and self.recording:
@@ -116,14 +115,13 @@ class Invocation:
         note_call(self)
         telemetry.instruments.active.add(1, (endpoint.family, format_.operation))
 
-    def stop(self, response: Any, *, retries: int | None = None) -> None:
-        """End the call with an answer.
-
-        Args:
-            response: What the provider answered: the SDK's object, or parsed JSON.
-            retries: Repeats that the SDK made by itself, where it tells.
-        """
-        self.stop_with(self._read(response), retries=retries)
+    @fenced
+    def read(self, response: Any) -> Answer:
+        """Return the facts of what the provider answered: the SDK's object, or parsed JSON."""
+        answer = self.reading.read(response)
+        if self.repair.cache_hit:
+            answer.forget_tokens()
+        return answer
 
     def stop_with(
         self,
@@ -184,19 +182,16 @@ class Invocation:
             always: Read the message although nobody records this call.
         """
         try:
-            return _fault.from_exception(error, self.texts if self.recording or always else None)
+            return _fault.from_exception(
+                error, self._asked.texts if self.recording or always else None
+            )
         except Exception as ours:  # noqa: BLE001 - the call's own error must still be told
             report("Invocation.fault_of", ours)
             return _fault.unread(error)
 
     def fault_of_status(self, status: int, body: object) -> Fault:
         """Return the fault of an error answer, cleaned of what the request says."""
-        return _fault.from_status(status, body, self.texts if self.recording else None)
-
-    def texts(self) -> Iterator[str]:
-        """Yield every text of the request that telemetry may not repeat."""
-        yield from texts_in(self._body)
-        yield from self._secrets()
+        return _fault.from_status(status, body, self._asked.texts if self.recording else None)
 
     def log_id(self) -> str:
         """Return the id of the request's row."""
@@ -234,14 +229,16 @@ class Invocation:
         error_type, status = (fault.error_type, fault.http_status) if fault else (None, None)
         self.telemetry.instruments.attempts.add(count, (provider, model, error_type, status))
 
-    def _attributes_at_start(self, called_by: Mapping[str, str]) -> dict[str, AttributeValue]:
+    def _attributes_at_start(
+        self, called_by: Mapping[str, str], body: Body
+    ) -> dict[str, AttributeValue]:
         operation = self.format.operation
         attributes: dict[str, AttributeValue] = {
             names.SPAN_TYPE: SpanType.REQUEST.value,
             _names.OPERATION_NAME: operation,
             **self.endpoint.attributes,
             **called_by,
-            **self.format.request_attributes(self._body),
+            **self.format.request_attributes(body),
         }
         if self.model is not None:
             attributes[_names.REQUEST_MODEL] = self.model
@@ -253,33 +250,18 @@ class Invocation:
 
     @fenced
     def _facts_of_recorded(self) -> dict[str, AttributeValue]:
-        facts: dict[str, AttributeValue] = {names.LOG_ID: self.log_id()}
-        prompt = self._prompt_of(self._body)
-        if prompt is not None:
-            if self.telemetry.prompt_hash:
-                facts[names.PROMPT_SHA256] = sha256(prompt)
-            facts[names.PROMPT_LENGTH] = len(prompt)
-        return facts
+        return {
+            names.LOG_ID: self.log_id(),
+            **self._asked.facts(hashed=self.telemetry.prompt_hash),
+        }
 
     def hash_of(self, body: Body) -> str | None:
         """Return the hash of another body's prompt; None without one, or if none may be told."""
-        prompt = self._prompt_of(body) if self.telemetry.prompt_hash else None
-        return None if prompt is None else sha256(prompt)
-
-    def _prompt_of(self, body: Body) -> str | None:
-        parts = list(self.format.prompt_parts(body))
-        return canonical_text(parts) if parts else None
+        return self._asked.hash_of(body) if self.telemetry.prompt_hash else None
 
     @fenced
     def _fault_in_body(self, body: Mapping[str, Any]) -> Fault:
-        return _fault.from_error_body(body, self.texts if self.recording else None)
-
-    @fenced
-    def _read(self, response: Any) -> Answer:
-        answer = self.reading.read(response)
-        if self.repair.cache_hit:
-            answer.forget_tokens()
-        return answer
+        return _fault.from_error_body(body, self._asked.texts if self.recording else None)
 
     def _note_retries(self, retries: int | None) -> None:
         if self.repair.extra_attempts is None:
@@ -305,8 +287,7 @@ class Invocation:
             self._teach(answer)
         finally:
             self.span.end()
-            self._body = {}
-            self._secrets = tuple
+            self._asked.forget()
         measure(self, Ended(fault, answer, duration_s, first_chunk_s))
 
     @fenced
@@ -320,7 +301,7 @@ class Invocation:
             self.attempts.show(self.span)
         if answer is not None:
             attributes.update(answer.attributes())
-            if answer.input_tokens is not None and self._is_truncated(answer.input_tokens):
+            if answer.input_tokens is not None and self._asked.is_cut(answer.input_tokens):
                 attributes[names.PROMPT_TRUNCATED] = True
         if first_chunk_s is not None:
             attributes[_names.RESPONSE_TIME_TO_FIRST_CHUNK] = first_chunk_s
@@ -335,10 +316,4 @@ class Invocation:
         if self.learn is None or answer is None or answer.input_tokens is None:
             return
         if self.repair.outcome is RecoveryOutcome.NOT_NEEDED:
-            self.learn(self._body, answer.input_tokens)
-
-    def _is_truncated(self, input_tokens: int) -> bool:
-        length = self._at_end.get(names.PROMPT_LENGTH)
-        if not isinstance(length, int):
-            return False
-        return is_truncated(length, input_tokens, self.format.prompt_parts(self._body))
+            self.learn(self._asked.body, answer.input_tokens)

@@ -56,7 +56,9 @@ class _Body:
         self.is_busy = False
         if "json" in content_type and len(content) <= MAX_BODY_BYTES:
             with contextlib.suppress(ValueError):
-                self.invocation.stop(json.loads(content), retries=self.retries)
+                self.invocation.stop_with(
+                    self.invocation.read(json.loads(content)), retries=self.retries
+                )
         self.invocation.stop_with(None, retries=self.retries)
 
     @fenced

@@ -29,7 +29,7 @@ _PARTS: Final = ("connect", "read", "write", "pool")
 class SentRequest:
     """The arguments of one call of the SDK's `request` method."""
 
-    __slots__ = ("_args", "_kwargs", "_wrapped", "client", "options")
+    __slots__ = ("_args", "_kwargs", "client", "options", "wrapped")
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class SentRequest:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> None:
-        self._wrapped = wrapped
+        self.wrapped = wrapped
         self.client = client
         self._args = args
         self._kwargs = kwargs
@@ -103,7 +103,7 @@ class SentRequest:
             body: The JSON body to send; None sends the application's.
         """
         args, kwargs = self._arguments(self._with_model(self._copy(timeout_s, body), model))
-        return partial(self._wrapped, *args, **kwargs)
+        return partial(self.wrapped, *args, **kwargs)
 
     def elsewhere(
         self,

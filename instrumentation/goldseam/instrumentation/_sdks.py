@@ -8,6 +8,9 @@ classes `SyncAPIClient` and `AsyncAPIClient`.
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+OWN_CLIENT: Final = "_goldseam_own"
+"""Attribute that marks our clients: their requests are attempts, not calls of the application."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sdk:

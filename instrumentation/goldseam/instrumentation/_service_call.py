@@ -122,7 +122,8 @@ def watching(*, is_stored: bool, enable_recovery: bool) -> Watching:
         SettingsError: `GOLDSEAM_ENVIRONMENT` is wrong.
     """
     process = _switch.current()
-    config = providers_of(process.settings.recovery if process else load_config(os.environ))
+    set_up = _set_up(process)
+    config = providers_of(set_up)
     mode: Mode = "off"
     if enable_recovery and is_stored:
         mode = "on"
@@ -130,9 +131,17 @@ def watching(*, is_stored: bool, enable_recovery: bool) -> Watching:
         mode = config.mode
     telemetry = _tracers.telemetry(process) if is_stored or process is not None else None
     config = replace(config, mode=mode)
-    if process is not None and process.settings.recovery.mode == mode:
+    if process is not None and set_up.mode == mode:
         return Watching(telemetry, config, process.aids)
     return Watching(telemetry, config, _aids.of(config))
+
+
+def _set_up(process: "_switch.Instrumented | None") -> RecoveryConfig:
+    """Return how recovery is set up for the process; what is stored may go further."""
+    if process is None:
+        return load_config(os.environ)
+    known = process.settings.recovery
+    return load_config({**os.environ, "GOLDSEAM_RECOVERY": "off"}) if known is None else known
 
 
 @contextmanager
@@ -289,7 +298,7 @@ class _Line:
     async def aclose(self) -> None:
         await self.client.close()
         if self._choke_point is not None:
-            await self._choke_point.clients.aclose()
+            await self._choke_point.aclose()
 
 
 _tracers: Final = _Tracers()

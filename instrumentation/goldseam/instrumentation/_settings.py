@@ -9,21 +9,16 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.util.re import parse_env_headers
-
-from goldseam.recovery.checks import RecoveryConfigError
-from goldseam.recovery.config import RecoveryConfig, load_config
-from goldseam.recovery.rules import Mode
 
 if TYPE_CHECKING:
     from goldseam.instrumentation._content._redact import Redact
     from goldseam.instrumentation._content._settings import ContentSettings
+    from goldseam.recovery import Provider, RecoveryConfig
 
 _log = logging.getLogger("goldseam.instrumentation")
-
-_MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 CAPTURE_ENV: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 PROMPT_HASH_ENV: Final = "GOLDSEAM_PROMPT_HASH"
@@ -32,7 +27,7 @@ _NO: Final = frozenset({"false", "0", "off"})
 
 
 OFF: Final = "off"
-"""Value of `GOLDSEAM_PENDING_ENDPOINT` that announces nothing, like having none."""
+"""Value of `GOLDSEAM_PENDING_ENDPOINT` and of `GOLDSEAM_RECOVERY`, like having none."""
 
 
 class SettingsError(ValueError):
@@ -44,23 +39,28 @@ class Settings:
     """Settings of one `instrument()`.
 
     Attributes:
-        recovery: Mode, policy and providers of recovery.
+        recovery: Mode, policy and providers of recovery; None where nobody speaks of it.
         pending_endpoint: Collector that hears of requests in flight; None announces nothing.
         pending_headers: What is sent to it along with them; may hold a key.
         content: How prompts and answers are captured; None leaves them out.
         prompt_hash: Whether spans tell the prompt's SHA-256.
     """
 
-    recovery: RecoveryConfig
+    recovery: "RecoveryConfig | None"
     pending_endpoint: str | None = None
     pending_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     content: "ContentSettings | None" = None
     prompt_hash: bool = True
 
+    @property
+    def providers(self) -> "Mapping[str, Provider]":
+        """The configured providers, by name."""
+        return self.recovery.providers if self.recovery is not None else {}
+
 
 def read(
     *,
-    recovery: str | RecoveryConfig | None = None,
+    recovery: "str | RecoveryConfig | None" = None,
     pending_endpoint: str | None = None,
     capture_content: bool | None = None,
     redact: "Redact | str | None" = None,
@@ -93,19 +93,19 @@ def read(
     )
 
 
-def _recovery(given: str | RecoveryConfig | None, environ: Mapping[str, str]) -> RecoveryConfig:
-    if isinstance(given, RecoveryConfig):
-        return given
-    config = _from_environment(environ)
-    if given is None:
-        return config
-    mode = next((mode for mode in _MODES if mode == given), None)
-    if mode is None:
-        raise SettingsError(
-            f"recovery={given!r} is no recovery mode; use one of {', '.join(_MODES)}, "
-            "or a goldseam.recovery.RecoveryConfig"
-        )
-    return config.in_mode(mode)
+def _recovery(
+    given: "str | RecoveryConfig | None", environ: Mapping[str, str]
+) -> "RecoveryConfig | None":
+    """Return how recovery is set up; what that takes is loaded only where somebody speaks of it."""
+    mode = environ.get("GOLDSEAM_RECOVERY", "").strip().lower() if given is None else given
+    if mode in ("", OFF) and not environ.get("GOLDSEAM_CONFIG", "").strip():
+        return None
+    from goldseam.instrumentation import _recovery_settings  # noqa: PLC0415 - see above
+
+    try:
+        return _recovery_settings.read(given, environ)
+    except _recovery_settings.RecoveryConfigError as error:
+        raise SettingsError(str(error)) from error
 
 
 def _content(
@@ -130,14 +130,6 @@ def _prompt_hash(environ: Mapping[str, str]) -> bool:
     if value not in _YES | _NO:
         _log.error("Goldseam: no prompt hash is told: %s must be true or false", PROMPT_HASH_ENV)
     return value in _YES
-
-
-def _from_environment(environ: Mapping[str, str]) -> RecoveryConfig:
-    try:
-        return load_config(environ)
-    except RecoveryConfigError as error:
-        _log.error("Goldseam: recovery stays off: %s", error)
-        return RecoveryConfig(mode="off")
 
 
 def _pending_endpoint(given: str | None, environ: Mapping[str, str]) -> str | None:

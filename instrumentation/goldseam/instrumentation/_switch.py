@@ -20,7 +20,6 @@ from goldseam.instrumentation._patch import patch, patch_http
 from goldseam.instrumentation._sdks import SDKS
 from goldseam.instrumentation._telemetry import Telemetry
 from goldseam.instrumentation._wire import Wire
-from goldseam.recovery import RecoveryConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from goldseam.instrumentation._content._redact import Redact
     from goldseam.instrumentation._content._settings import ContentSettings
     from goldseam.instrumentation._pending import Pending
+    from goldseam.recovery import RecoveryConfig
 
 HTTP_MODULES: Final = ("httpx", "httpx2")
 """The libraries that SDKs and hand-written clients send their requests with."""
@@ -143,7 +143,7 @@ def instrument(
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
-    recovery: str | RecoveryConfig | None = None,
+    recovery: "str | RecoveryConfig | None" = None,
     pending_endpoint: str | None = None,
     capture_content: bool | None = None,
     redact: "Redact | str | None" = None,

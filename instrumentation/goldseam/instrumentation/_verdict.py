@@ -1,15 +1,15 @@
 """Tells an answer with status 200 that is none, and a stream that fails before its first token.
 
-Called by `_sdk` and `_recovery` for calls whose repeats recovery owns. What the SDK gave is kept:
-where nothing better is found the caller gets it, a stream with all that it would have said. Of
-other calls `_sdk` asks `fault_of` only, to say what is wrong.
+Called by `_mending` and `_recovery` for calls whose repeats recovery owns. What the SDK gave is
+kept: where nothing better is found the caller gets it, a stream with all that it would have said.
+Of other calls `_call` and `_wire_answer` ask `fault_of` only, to say what is wrong.
 """
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
 from goldseam.instrumentation._fault import UnusableAnswerError
-from goldseam.instrumentation._formats._base import Format, field
+from goldseam.instrumentation._formats._base import Answer, Format, field
 from goldseam.instrumentation._guard import report
 from goldseam.instrumentation._raw import is_raw
 
@@ -147,6 +147,17 @@ def _judged(response: Any, format_: Format) -> Any:
     if fault is not None:
         raise Unusable(response, fault)
     return response
+
+
+def is_plainly_good(answer: Answer | None) -> bool:
+    """Tell at a glance that an answer says something and no error, as nearly all do."""
+    return (
+        answer is not None
+        and bool(answer.length)
+        and answer.error is None
+        and bool(answer.finish_reasons)
+        and "error" not in answer.finish_reasons
+    )
 
 
 def fault_of(response: Any, format_: Format) -> UnusableAnswerError | None:

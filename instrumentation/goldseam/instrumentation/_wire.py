@@ -46,7 +46,7 @@ class Wire:
     def __init__(self, telemetry: Telemetry, settings: Settings) -> None:
         self.is_active = True
         self._telemetry = telemetry
-        self._endpoints = Endpoints(settings.recovery.providers)
+        self._endpoints = Endpoints(settings.providers)
 
     def send(self, wrapped: Callable[..., Any], _client: Any, args: _Args, kwargs: _Kwargs) -> Any:
         """Stand in for `Client.send`."""

@@ -61,10 +61,12 @@ class AnswerEnd:
         """End after the last byte."""
         if self._status >= _FIRST_FAILURE:
             self._refused()
-        elif self._is_complete():
-            self._stop()
-        else:
+        elif not self._is_complete():
             self._fail(_fault.incomplete_stream())
+        elif self._reader.fault is not None:
+            self._fail(self._reader.fault)
+        else:
+            self._stop()
 
     @fenced
     def failed(self, error: BaseException) -> None:

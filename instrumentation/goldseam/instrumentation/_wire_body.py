@@ -10,7 +10,9 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
+from goldseam.instrumentation._fault import UnusableAnswerError
 from goldseam.instrumentation._formats import Answer, Format
+from goldseam.instrumentation._verdict import fault_of, is_plainly_good
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """A larger body is not decoded a second time: it would cost too much."""
@@ -19,6 +21,7 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 """A longer event of a stream, such as one with an image, is left out."""
 
 EVENT_STREAM: Final = "text/event-stream"
+PAGE: Final = "text/html"
 JSON_LINES: Final = ("application/x-ndjson", "application/ndjson", "application/jsonl")
 
 _DONE: Final = b"[DONE]"
@@ -33,6 +36,10 @@ class BodyReader(Protocol):
     @property
     def answer(self) -> Answer | None:
         """The facts, as far as they are known."""
+
+    @property
+    def fault(self) -> UnusableAnswerError | None:
+        """What is wrong with an answer that has been read to its end; None for a good one."""
 
     @property
     def is_stream(self) -> bool:
@@ -67,7 +74,7 @@ def reader_of(format_: Format, headers: Mapping[str, str], *, is_decoded: bool) 
         return StreamReader(format_, decode, _EventLines())
     if content_type in JSON_LINES:
         return StreamReader(format_, decode, _JsonLines())
-    return WholeReader(format_, decode)
+    return WholeReader(format_, decode, is_page=content_type == PAGE)
 
 
 class WholeReader:
@@ -76,8 +83,9 @@ class WholeReader:
     is_stream: Final = False
     is_over: Final = False
 
-    def __init__(self, format_: Format, decode: "_Decode") -> None:
+    def __init__(self, format_: Format, decode: "_Decode", *, is_page: bool) -> None:
         self.answer: Answer | None = None
+        self.fault = UnusableAnswerError("the answer is a page") if is_page else None
         self._format = format_
         self._decode = decode
         self._parts: list[bytes] = []
@@ -93,7 +101,7 @@ class WholeReader:
             self._parts.clear()
 
     def complete(self) -> bool:
-        """Read the body. One that is no JSON is not for us to judge."""
+        """Read the body. Of one that is no JSON only a page is known to be no answer."""
         body = self._body()
         if isinstance(body, list):
             tally = self._format.tally()
@@ -104,6 +112,8 @@ class WholeReader:
             return is_complete
         if isinstance(body, dict):
             self.answer = self._format.read(body)
+            if not is_plainly_good(self.answer):
+                self.fault = fault_of(body, self._format)
         return True
 
     def error_body(self) -> Any:
@@ -123,6 +133,7 @@ class StreamReader:
     """JSON objects one after the other; each goes to the format's tally and is forgotten."""
 
     is_stream: Final = True
+    fault: Final = None
 
     def __init__(self, format_: Format, decode: "_Decode", lines: "_Lines") -> None:
         self._decode = decode
