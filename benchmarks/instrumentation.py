@@ -16,6 +16,7 @@ from pathlib import Path
 
 from instrumentation_cost import measuring, report, scenarios, subjects, targets
 from instrumentation_cost.environments import EnvironmentFailedError
+from instrumentation_cost.figures import Figures
 from instrumentation_cost.workers import WorkerFailedError
 
 QUICK_SCENARIOS = ("chat", "stream", "chat-400", "chat-dropped")
@@ -26,11 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
         plan = _plan(options)
-        figures = measuring.measure(plan)
-        text = report.render(plan, figures)
-        sys.stdout.write(text)
-        if options.write is not None:
-            report.write(options.write, text)
+        figures = measuring.measure(plan, lambda known: _write(options.write, plan, known))
+        sys.stdout.write(report.render(plan, figures))
+        _write(options.write, plan, figures)
     except (EnvironmentFailedError, WorkerFailedError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -38,6 +37,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for failure in failures:
         sys.stderr.write(f"missed: {failure}\n")
     return 1 if failures else 0
+
+
+def _write(path: Path | None, plan: measuring.Plan, figures: Figures) -> None:
+    """Put what is known into the document; a run that is stopped leaves what it has."""
+    if path is not None:
+        report.write(path, report.render(plan, figures))
 
 
 def _plan(options: argparse.Namespace) -> measuring.Plan:
@@ -52,13 +57,15 @@ def _plan(options: argparse.Namespace) -> measuring.Plan:
     wanted = [scenarios.named(name) for name in names] or list(scenarios.SCENARIOS)
     if options.instructions and not any(scenario.name == "chat" for scenario in wanted):
         wanted.insert(0, scenarios.named("chat"))  # the floor is that of a chat
+    of_others = [scenarios.named(name) for name in options.others] or wanted
     return measuring.Plan(
         subjects=chosen,
         scenarios=wanted,
+        of_others=[scenario for scenario in wanted if scenario in of_others],
         instructions=options.instructions,
         repeats=1 if options.quick else 2,
         cpu_rounds=15 if options.quick else 41,
-        footprints=1 if options.quick else 5,
+        footprints=3 if options.quick else 5,
     )
 
 
@@ -70,6 +77,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--subjects", type=_names, default=[], help=f"some of {names}")
     names = ", ".join(scenario.name for scenario in scenarios.SCENARIOS)
     parser.add_argument("--scenarios", type=_names, default=[], help=f"some of {names}")
+    parser.add_argument(
+        "--others",
+        type=_names,
+        default=[],
+        help="the scenarios of all but Goldseam; chat is a must",
+    )
     parser.add_argument("--quick", action="store_true", help="fewer scenarios, fewer repeats")
     parser.add_argument(
         "--no-peers", dest="peers", action="store_false", help="leave other libraries out"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from instrumentation_cost.floor import Floor
+from instrumentation_cost.floor import Floor, SameFacts
 from instrumentation_cost.scenarios import Around
 from instrumentation_cost.telemetry import BATCH_SPANS, NEVER_S, Telemetry
 
@@ -123,6 +123,7 @@ _SWITCHES: Final[Mapping[str, Callable[[Telemetry], Around | None]]] = MappingPr
     {
         "bare": _nothing,
         "floor": Floor,
+        "floor-same": SameFacts,
         "goldseam": _goldseam(),
         "goldseam-recovery": _goldseam(recovery="on"),
         "goldseam-nohash": _goldseam(prompt_hash=False),

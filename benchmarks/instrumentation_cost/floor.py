@@ -2,14 +2,15 @@
 
 Eight attributes when the span starts, seven when it ends, three histogram records with one
 attribute dictionary. All values are constants: the floor is the price of OpenTelemetry itself, not
-of reading a request or an answer. Runs inside the base environment.
+of reading a request or an answer. `SameFacts` writes by hand what Goldseam writes, so that the
+price of more facts is told from that of finding them out. Runs inside the base environment.
 """
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
 from instrumentation_cost.telemetry import Telemetry
 
@@ -36,12 +37,42 @@ _OF_METRICS: Final = {"gen_ai.operation.name": "chat", "gen_ai.provider.name": "
 """The two attributes that the semantic conventions require; every further one costs about 8,000
 instructions in each record."""
 
+_SAME_AT_START: Final = {
+    **_AT_START,
+    "goldseam.span.type": "request",
+    "goldseam.provider.name": "openai",
+}
+_SAME_AT_END: Final = {
+    **_AT_END,
+    "gen_ai.usage.reasoning.output_tokens": 0,
+    "gen_ai.response.finish_reasons": ["stop"],
+    "goldseam.log.id": "0199c0de-0000-8000-8000-000000000000",
+    "goldseam.prompt.sha256": "0" * 64,
+    "goldseam.prompt.length": 78,
+    "goldseam.response.length": 23,
+    "goldseam.recovery.outcome": "not_needed",
+    "http.response.status_code": 200,
+}
+_SAME_OF_METRICS: Final = {
+    **_OF_METRICS,
+    "gen_ai.request.model": "gpt-4o-mini",
+    "gen_ai.response.model": "gpt-4o-mini-2024-07-18",
+}
+_SAME_OF_DURATION: Final = {
+    **_SAME_OF_METRICS,
+    "server.address": "api.openai.com",
+    "server.port": 443,
+}
+
 _DURATION_BUCKETS_S: Final = [0.01 * 2**power for power in range(14)]
 _TOKEN_BUCKETS: Final = [4.0**power for power in range(14)]
 
 
 class Floor:
     """A hand-written span and three records around any call."""
+
+    at_start: Mapping[str, Any] = _AT_START
+    at_end: Mapping[str, Any] = _AT_END
 
     def __init__(self, telemetry: Telemetry) -> None:
         meter = telemetry.meter_provider.get_meter("floor")
@@ -65,7 +96,7 @@ class Floor:
 
         def watched(client: Any) -> None:
             started_s = time.perf_counter()
-            span = self._tracer.start_span("chat gpt-4o-mini", None, SpanKind.CLIENT, _AT_START)
+            span = self._tracer.start_span("chat gpt-4o-mini", None, SpanKind.CLIENT, self.at_start)
             try:
                 call(client)
             except BaseException as error:
@@ -83,7 +114,7 @@ class Floor:
 
         async def watched(client: Any) -> None:
             started_s = time.perf_counter()
-            span = self._tracer.start_span("chat gpt-4o-mini", None, SpanKind.CLIENT, _AT_START)
+            span = self._tracer.start_span("chat gpt-4o-mini", None, SpanKind.CLIENT, self.at_start)
             try:
                 await call(client)
             except BaseException as error:
@@ -95,8 +126,24 @@ class Floor:
         return watched
 
     def _end(self, span: Any, started_s: float) -> None:
-        span.set_attributes(_AT_END)
+        span.set_attributes(self.at_end)
         span.end()
-        self._duration.record(time.perf_counter() - started_s, _OF_METRICS)
+        self._record(time.perf_counter() - started_s, span)
+
+    def _record(self, duration_s: float, _span: Any) -> None:
+        self._duration.record(duration_s, _OF_METRICS)
         self._input.record(21, _OF_METRICS)
         self._output.record(9, _OF_METRICS)
+
+
+class SameFacts(Floor):
+    """The floor with every attribute of Goldseam's span and records, and with its exemplar."""
+
+    at_start = _SAME_AT_START
+    at_end = _SAME_AT_END
+
+    def _record(self, duration_s: float, span: Any) -> None:
+        context = set_span_in_context(span)
+        self._duration.record(duration_s, _SAME_OF_DURATION, context)
+        for record, kind, tokens in ((self._input, "input", 21), (self._output, "output", 9)):
+            record.record(tokens, {**_SAME_OF_METRICS, "gen_ai.token.type": kind})

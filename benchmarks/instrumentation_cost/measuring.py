@@ -8,7 +8,7 @@ subject, bare and on, so that a busy spell of the machine falls on all of them.
 import statistics
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,7 +39,8 @@ class Plan:
 
     Attributes:
         subjects: In the order of the table.
-        scenarios: In the order of the table.
+        scenarios: In the order of the table; Goldseam is measured in all of them.
+        of_others: The scenarios of every other subject.
         instructions: Whether to count instructions, which takes most of the time.
         repeats: Counts of instructions per cell.
         cpu_rounds: Rounds of CPU time.
@@ -48,14 +49,23 @@ class Plan:
 
     subjects: Sequence[Subject]
     scenarios: Sequence[Scenario]
+    of_others: Sequence[Scenario]
     instructions: bool
     repeats: int
     cpu_rounds: int
     footprints: int
 
+    def scenarios_of(self, subject: Subject) -> Sequence[Scenario]:
+        """Return the scenarios that a subject is measured in."""
+        return self.scenarios if subject.name == GOLDSEAM.name else self.of_others
 
-def measure(plan: Plan) -> Figures:
+
+def measure(plan: Plan, so_far: Callable[[Figures], None]) -> Figures:
     """Return the figures of a run.
+
+    Args:
+        plan: What to measure.
+        so_far: Called with what is known whenever a subject's instructions have been counted.
 
     Raises:
         WorkerFailedError: A subject failed in a way that its figures would not show.
@@ -68,7 +78,7 @@ def measure(plan: Plan) -> Figures:
         _footprints(plan, figures, folder)
         _cpu_times(plan, figures, folder)
         if plan.instructions:
-            _instructions(plan, figures, folder)
+            _instructions(plan, figures, folder, so_far)
     return figures
 
 
@@ -76,11 +86,12 @@ def _check(plan: Plan, subject: Subject, figures: Figures, folder: Path) -> bool
     """See the subject at work, note what it writes and how many Python calls it makes."""
     say(f"checking {subject.name}")
     with Worker(subject, folder / "log") as worker:
-        counts = {chosen.name: _python_calls(worker, chosen) for chosen in plan.scenarios}
+        scenarios = plan.scenarios_of(subject)
+        counts = {chosen.name: _python_calls(worker, chosen) for chosen in scenarios}
         if unsupported := worker.ask("switch_on").get("unsupported"):
             figures.unsupported[subject.name] = unsupported
             return False
-        for scenario in plan.scenarios:
+        for scenario in scenarios:
             cell = subject.name, scenario.name
             seen = worker.ask("check", scenario=scenario.name)
             if not _is_watched(subject, scenario, seen):
@@ -88,7 +99,7 @@ def _check(plan: Plan, subject: Subject, figures: Figures, folder: Path) -> bool
             figures.attributes[cell] = len(seen["attributes"])
             added = _python_calls(worker, scenario) - counts[scenario.name]
             figures.python_calls[cell] = added // scenario.concurrent
-    sampled = [scenario for scenario in plan.scenarios if scenario.sampled]
+    sampled = [scenario for scenario in scenarios if scenario.sampled]
     if sampled and all((subject.name, each.name) in figures.unwatched for each in sampled):
         raise WorkerFailedError(f"{subject.name} was switched on and wrote no span")
     versions = distributions_of(subject)
@@ -158,6 +169,8 @@ def _cpu_times(plan: Plan, figures: Figures, folder: Path) -> None:
             calls = _calls_of_round(pairs[0][0], scenario)
             for _ in range(plan.cpu_rounds):
                 for bare, on in pairs:
+                    if scenario not in plan.scenarios_of(on.subject):
+                        continue
                     for worker, is_on in ((bare, False), (on, True)):
                         taken = worker.ask("cpu", scenario=scenario.name, calls=calls)["cpu_s"]
                         samples[worker.subject.name, scenario.name, is_on].append(taken)
@@ -182,7 +195,9 @@ def _calls_of_round(worker: Worker, scenario: Scenario) -> int:
     return -(-calls // scenario.concurrent) * scenario.concurrent
 
 
-def _instructions(plan: Plan, figures: Figures, folder: Path) -> None:
+def _instructions(
+    plan: Plan, figures: Figures, folder: Path, so_far: Callable[[Figures], None]
+) -> None:
     for subject in plan.subjects:
         dumps = folder / f"dumps-{subject.name}"
         dumps.mkdir()
@@ -199,6 +214,7 @@ def _instructions(plan: Plan, figures: Figures, folder: Path) -> None:
                             calls=scenario.calls,
                         )
         _note_instructions(plan, subject, figures, totals(dumps))
+        so_far(figures)
 
 
 def _phases(worker: Worker) -> Iterator[str]:
@@ -208,7 +224,7 @@ def _phases(worker: Worker) -> Iterator[str]:
 
 
 def _counted(plan: Plan, subject: Subject) -> Sequence[Scenario]:
-    return (*plan.scenarios, *((HASH_ALONE,) if subject.name == GOLDSEAM.name else ()))
+    return (*plan.scenarios_of(subject), *((HASH_ALONE,) if subject.name == GOLDSEAM.name else ()))
 
 
 def _note_instructions(

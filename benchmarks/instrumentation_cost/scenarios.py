@@ -187,7 +187,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
         concurrent=CONCURRENT,
         calls=CONCURRENT,
     ),
-    Scenario(name="stream", title="stream of 50", call=_stream, calls=5),
+    Scenario(name="stream", title="stream of 50", call=_stream, calls=3),
     Scenario(name="responses", title="responses", call=_responses, calls=20),
     Scenario(name="embeddings", title="embeddings", call=_embeddings, calls=20),
     Scenario(name="chat-40k", title="chat, 40 kB prompt", call=_chat_long, calls=5),

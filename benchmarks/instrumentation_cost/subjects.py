@@ -60,6 +60,12 @@ GOLDSEAM: Final = Subject(
 
 SUBJECTS: Final[tuple[Subject, ...]] = (
     FLOOR,
+    Subject(
+        name="floor-same",
+        title="floor with Goldseam's attributes",
+        environment="base",
+        note="hand-written, constant values",
+    ),
     GOLDSEAM,
     Subject(
         name="goldseam-recovery",

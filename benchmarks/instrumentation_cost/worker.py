@@ -17,7 +17,7 @@ from typing import Any, Final
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
-WARM_UP_CALLS: Final = 30
+WARM_UP_CALLS: Final = 16
 """Python specialises code after some runs; before that a call costs more."""
 
 _refused: list[str] = []

@@ -5,12 +5,10 @@ import os
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from instrumentation_cost.environments import BENCHMARKS, python_of
 from instrumentation_cost.subjects import Subject
-
-_NICE: Final = ("nice", "-n", "10")
 
 
 class WorkerFailedError(RuntimeError):
@@ -29,7 +27,7 @@ class Worker:
     def __init__(self, subject: Subject, log: Path, *, dumps: Path | None = None) -> None:
         self.subject = subject
         self._log = log
-        command = [*_NICE]
+        command = []
         if dumps is not None:
             command += callgrind_command(dumps)
         command += [str(python_of(subject)), "-m", "instrumentation_cost.worker", subject.name]
