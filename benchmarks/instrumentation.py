@@ -64,8 +64,9 @@ def _plan(options: argparse.Namespace) -> measuring.Plan:
         of_others=[scenario for scenario in wanted if scenario in of_others],
         instructions=options.instructions,
         repeats=1 if options.quick else 2,
-        cpu_rounds=15 if options.quick else 41,
-        footprints=3 if options.quick else 5,
+        cpu_rounds=(15 if options.quick else 41) if options.cpu_time else 0,
+        footprints=1 if options.quick else 5,
+        jobs=options.jobs,
     )
 
 
@@ -93,6 +94,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=True,
         help="count instructions with callgrind (minutes per subject)",
     )
+    parser.add_argument(
+        "--cpu-time",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure CPU time, which a busy machine makes worthless",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="subjects counted at a time")
     parser.add_argument("--write", type=Path, help="put the tables into this document")
     parser.add_argument("--gate", action="store_true", help="exit 1 where Goldseam misses a target")
     return parser.parse_args(arguments)

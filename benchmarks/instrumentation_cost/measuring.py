@@ -9,14 +9,16 @@ import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from instrumentation_cost.callgrind import totals
-from instrumentation_cost.environments import added_distributions, distributions_of
+from instrumentation_cost.environments import added_distributions, distributions_of, python_of
 from instrumentation_cost.figures import Figures, Footprint
 from instrumentation_cost.progress import say
 from instrumentation_cost.scenarios import HASH_ALONE, Scenario
@@ -31,6 +33,7 @@ _NO_PLUGINS: Final = MappingProxyType({"PYDANTIC_DISABLE_PLUGINS": "__all__"})
 """Logfire comes in with pydantic, before anybody has asked for it."""
 
 _OURS: Final = "instrumentation_cost"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,9 @@ class Plan:
         of_others: The scenarios of every other subject.
         instructions: Whether to count instructions, which takes most of the time.
         repeats: Counts of instructions per cell.
-        cpu_rounds: Rounds of CPU time.
+        cpu_rounds: Rounds of CPU time; 0 leaves it out.
         footprints: Processes per footprint; their median counts.
+        jobs: Subjects at a time, for whatever does not mind company: counts do not.
     """
 
     subjects: Sequence[Subject]
@@ -54,6 +58,7 @@ class Plan:
     repeats: int
     cpu_rounds: int
     footprints: int
+    jobs: int
 
     def scenarios_of(self, subject: Subject) -> Sequence[Scenario]:
         """Return the scenarios that a subject is measured in."""
@@ -73,13 +78,23 @@ def measure(plan: Plan, so_far: Callable[[Figures], None]) -> Figures:
     figures = Figures()
     with tempfile.TemporaryDirectory(prefix="goldseam-cost-") as name:
         folder = Path(name)
-        usable = [subject for subject in plan.subjects if _check(plan, subject, figures, folder)]
+        for subject in plan.subjects:
+            python_of(subject)
+        checked = _each(plan, lambda subject: _check(plan, subject, figures, folder))
+        usable = [subject for subject, is_usable in checked if is_usable]
         plan = replace(plan, subjects=usable)
-        _footprints(plan, figures, folder)
-        _cpu_times(plan, figures, folder)
+        _each(plan, lambda subject: _note_footprint(plan, subject, figures, folder))
+        if plan.cpu_rounds:
+            _cpu_times(plan, figures, folder)
         if plan.instructions:
             _instructions(plan, figures, folder, so_far)
     return figures
+
+
+def _each(plan: Plan, measured: Callable[[Subject], _T]) -> list[tuple[Subject, _T]]:
+    """Measure every subject, some at a time."""
+    with ThreadPoolExecutor(plan.jobs) as pool:
+        return list(zip(plan.subjects, pool.map(measured, plan.subjects), strict=True))
 
 
 def _check(plan: Plan, subject: Subject, figures: Figures, folder: Path) -> bool:
@@ -132,23 +147,22 @@ def _is_watched(subject: Subject, scenario: Scenario, seen: dict[str, Any]) -> b
     return not scenario.sampled or bool(seen["spans"])
 
 
-def _footprints(plan: Plan, figures: Figures, folder: Path) -> None:
-    for subject in plan.subjects:
-        say(f"footprint of {subject.name}")
-        alone = replace(subject, variables={**subject.variables, **_NO_PLUGINS})
-        bare, on = [], []
-        for _ in range(plan.footprints):
-            bare.append(_footprint(alone, folder, is_on=False))
-            on.append(_footprint(alone, folder, is_on=True))
-        names = {name for name in on[0]["names"] if not name.startswith(_OURS)}
-        new = names - set(bare[0]["names"])
-        rss_bytes = _median(on, "rss_bytes") - _median(bare, "rss_bytes")
-        figures.footprints[subject.name] = Footprint(
-            cpu_ms=1e3 * _median(on, "switched_on_s"),
-            modules=len(new),
-            rss_mb=rss_bytes / 2**20,
-            client_modules=sum(name.startswith("openai.") for name in new),
-        )
+def _note_footprint(plan: Plan, subject: Subject, figures: Figures, folder: Path) -> None:
+    say(f"footprint of {subject.name}")
+    alone = replace(subject, variables={**subject.variables, **_NO_PLUGINS})
+    bare, on = [], []
+    for _ in range(plan.footprints):
+        bare.append(_footprint(alone, folder, is_on=False))
+        on.append(_footprint(alone, folder, is_on=True))
+    names = {name for name in on[0]["names"] if not name.startswith(_OURS)}
+    new = names - set(bare[0]["names"])
+    rss_bytes = _median(on, "rss_bytes") - _median(bare, "rss_bytes")
+    figures.footprints[subject.name] = Footprint(
+        cpu_ms=1e3 * _median(on, "switched_on_s"),
+        modules=len(new),
+        rss_mb=rss_bytes / 2**20,
+        client_modules=sum(name.startswith("openai.") for name in new),
+    )
 
 
 def _footprint(subject: Subject, folder: Path, *, is_on: bool) -> dict[str, Any]:
@@ -198,23 +212,32 @@ def _calls_of_round(worker: Worker, scenario: Scenario) -> int:
 def _instructions(
     plan: Plan, figures: Figures, folder: Path, so_far: Callable[[Figures], None]
 ) -> None:
-    for subject in plan.subjects:
-        dumps = folder / f"dumps-{subject.name}"
-        dumps.mkdir()
-        say(f"instructions of {subject.name}")
-        with Worker(subject, folder / "log", dumps=dumps) as worker:
-            for phase in _phases(worker):
-                for scenario in _counted(plan, subject):
-                    for repeat in range(plan.repeats):
-                        label = f"{phase}/{scenario.name}/{repeat}"
-                        worker.ask(
-                            "instructions",
-                            scenario=scenario.name,
-                            label=label,
-                            calls=scenario.calls,
-                        )
-        _note_instructions(plan, subject, figures, totals(dumps))
-        so_far(figures)
+    lock = Lock()
+
+    def count(subject: Subject) -> None:
+        counts = _counts(plan, subject, folder)
+        with lock:
+            _note_instructions(plan, subject, figures, counts)
+            so_far(figures)
+
+    _each(plan, count)
+
+
+def _counts(plan: Plan, subject: Subject, folder: Path) -> dict[str, int]:
+    dumps = folder / f"dumps-{subject.name}"
+    dumps.mkdir()
+    say(f"instructions of {subject.name}")
+    with Worker(subject, folder / "log", dumps=dumps) as worker:
+        for phase in _phases(worker):
+            for scenario in _counted(plan, subject):
+                for repeat in range(plan.repeats):
+                    worker.ask(
+                        "instructions",
+                        scenario=scenario.name,
+                        label=f"{phase}/{scenario.name}/{repeat}",
+                        calls=scenario.calls,
+                    )
+    return totals(dumps)
 
 
 def _phases(worker: Worker) -> Iterator[str]:
