@@ -196,10 +196,15 @@ def collector(
     otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
     data_dir: DataDir = None,
     retention_days: RetentionDays = RETENTION_DAYS,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", envvar="GOLDSEAM_WORKERS", min=1, help="Processes on the port."),
+    ] = 1,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
     from goldseam.cli import logs, serve
+    from goldseam.cli import workers as shared_port
     from goldseam.collector import CollectorSettings, create_app
     from goldseam.storage.embedded import default_data_dir
     from goldseam.storage.engine import parse_url
@@ -219,24 +224,43 @@ def collector(
         if asks:
             settings = settings.model_copy(update={"ingest_keys": True})
             asks = settings.tls_client_ca is not None or keys_command.exist(database_url)
-        listener = serve.listen(
+        take = serve.listen if workers == 1 else serve.reserve
+        listener = take(
             otlp_host,
             otlp_http_port,
             port_flag="--otlp-http-port",
             host_flag="--otlp-host",
             asks_for_keys=asks,
         )
-        with serve.reserve(
-            otlp_host,
-            otlp_grpc_port,
-            port_flag="--otlp-grpc-port",
-            host_flag="--otlp-host",
-            asks_for_keys=asks,
-        ) as held:
-            grpc_address = serve.address_of(held)
-            built = create_app(settings, grpc_address=grpc_address)
+        with (
+            serve.reserve(
+                otlp_host,
+                otlp_grpc_port,
+                port_flag="--otlp-grpc-port",
+                host_flag="--otlp-host",
+                asks_for_keys=asks,
+            ) as grpc,
+            listener,
+        ):
+            grpc_address = serve.address_of(grpc)
             console.print(f"OTLP/gRPC {grpc_address}", style="dim")
-            _serve(serve.Service("collector", built, listener, tls))
+            if workers == 1:
+                built = create_app(settings, grpc_address=grpc_address)
+                _serve(serve.Service("collector", built, listener, tls))
+                return
+            shared = shared_port.Port(
+                settings=settings,
+                address=listener.getsockname()[:2],
+                grpc_address=grpc_address,
+                tls=tls,
+                log_format=log_format,
+            )
+            stop = _stop_signal()
+            with shared_port.running(shared, workers, stop):
+                url = serve.url_of(listener, tls)
+                console.print(f"collector listens on {url}, {workers} processes; stop with Ctrl-C.")
+                stop.wait()
+                _say("draining")
 
 
 @app.command()

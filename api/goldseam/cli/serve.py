@@ -34,6 +34,13 @@ class PortInUseError(RuntimeError):
         super().__init__(f"Port {port} on {host} is in use; choose another one with {flag}.")
 
 
+class WorkersFailedError(RuntimeError):
+    """A worker ended before it took requests; its message is above."""
+
+    def __init__(self) -> None:
+        super().__init__("A worker ended before it took requests; its message is above.")
+
+
 class OpenBindError(ValueError):
     """It would listen on {host}, where others can reach it, without keys; use loopback."""
 
@@ -79,8 +86,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where clients reach it, without a trailing slash."""
-        scheme = "http" if self.tls is None else "https"
-        return f"{scheme}://{address_of(self.listener)}"
+        return url_of(self.listener, self.tls)
 
 
 def listen(
@@ -126,7 +132,7 @@ def reserve(
     or_any: bool = False,
     asks_for_keys: bool = False,
 ) -> socket.socket:
-    """Hold a port for a server that binds by itself, as gRPC's does.
+    """Hold a port for a server that binds by itself, as gRPC's and workers do.
 
     The socket does not listen, so all connections go to the server that binds beside it.
 
@@ -150,11 +156,21 @@ def reserve(
         or_any=or_any,
         asks_for_keys=asks_for_keys,
     ) as alone:
-        family, address = alone.family, alone.getsockname()[:2]
-    held = socket.socket(family)
+        address = alone.getsockname()[:2]
+    return share(address)
+
+
+def share(address: tuple[str, int]) -> socket.socket:
+    """Bind a socket beside others on the same port; connections come once its server listens."""
+    held = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     held.bind(address)
     return held
+
+
+def url_of(held: socket.socket, tls: Tls | None) -> str:
+    """Return where clients reach what listens there, without a trailing slash."""
+    return f"{'http' if tls is None else 'https'}://{address_of(held)}"
 
 
 def address_of(held: socket.socket) -> str:

@@ -3,18 +3,15 @@
 `goldseam.instrumentation.service` records its calls here, and `PostgresSpanExporter` takes what a
 tracer provider exports; nothing else of the collector runs in an application. Rows are written in
 a thread, over a connection and in transactions of their own, so that neither a commit nor a
-rollback of the application touches them. A database that is away costs a warning, never an answer.
+rollback of the application touches them; `recorder` is that thread.
 """
 
 import logging
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from sqlalchemy import URL, make_url
@@ -22,22 +19,16 @@ from sqlalchemy.exc import ArgumentError
 
 from goldseam.collector.decode import finite
 from goldseam.collector.mapping import map_spans
+from goldseam.collector.recorder import CLOSE_TIMEOUT_S, Counts, RowRecorder
 from goldseam.collector.spans import Event, Span, Value, clean
-from goldseam.storage import engine, partitions
 from goldseam.storage.errors import StorageError
 from goldseam.storage.records import Batch
-from goldseam.storage.roles import Role
-from goldseam.storage.writes import write
 
-MAX_WAITING: Final = 1_000
-"""Batches (of `AIService`: calls) whose rows may wait for a slow database; beyond it, rows are
-lost with a warning."""
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 MAX_WAITING_EXPORTS: Final = 32
-"""Batches of a span processor, 512 spans each, that may wait likewise."""
-
-STATEMENT_TIMEOUT_S: Final = 30.0
-"""A write takes milliseconds; one that takes this long is stuck behind a lock."""
+"""Batches of a span processor, 512 spans each, that may wait for the database."""
 
 _OTLP_KIND_OFFSET: Final = 1
 """OTLP counts kinds from 1, 0 is unspecified; the SDK counts them from 0."""
@@ -88,117 +79,38 @@ def rows_of(spans: Sequence[ReadableSpan | Span], further: Mapping[str, Value] =
     return mapped.batch
 
 
-class Recorder:
-    """Writes the rows of one database, one batch after another, in a thread.
-
-    Attributes:
-        is_away: Whether the last write failed.
-    """
-
-    def __init__(self, url: str, *, max_waiting: int = MAX_WAITING) -> None:
-        self.is_away = False
-        self._url = url
-        self._connection: psycopg.Connection | None = None
-        self._has_warned = False
-        self._max_waiting = max_waiting
-        self._room = threading.BoundedSemaphore(max_waiting)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="goldseam-recorder")
+class Recorder(RowRecorder):
+    """Writes the rows of finished spans."""
 
     def record(
         self, spans: Sequence[ReadableSpan | Span], further: Mapping[str, Value] = _NOTHING
     ) -> "Future[None] | None":
-        """Write the rows of `spans` soon; the result comes when that is done or has failed.
-
-        Args:
-            spans: As of `rows_of`.
-            further: As of `rows_of`.
+        """Write the rows of `spans` soon; arguments as of `rows_of`.
 
         Returns:
-            None if too many batches wait already; these rows are lost.
+            As `put`.
         """
-        if not self._room.acquire(blocking=False):
-            self._warn(f"{self._max_waiting} batches wait for the database")
-            return None
-        done = self._thread.submit(self._record, list(spans), further)
-        done.add_done_callback(lambda _: self._room.release())
-        return done
-
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until what waits now is written or has failed; return whether it was in time."""
-        mark = self._thread.submit(lambda: None)
-        try:
-            mark.result(timeout_s)
-        except TimeoutError:
-            return False
-        return True
-
-    def close(self) -> None:
-        """Write what waits, then hang up."""
-        self._thread.submit(self._hang_up)
-        self._thread.shutdown()
-
-    def _record(self, spans: list[ReadableSpan | Span], further: Mapping[str, Value]) -> None:
-        try:
-            self._write(rows_of(spans, further))
-        except Exception as error:  # noqa: BLE001 - the application has its answer, and keeps it
-            self.is_away = True
-            self._hang_up()
-            self._warn(str(error).partition("\n")[0] or type(error).__name__)
-        else:
-            self.is_away = False
-
-    def _write(self, batch: Batch) -> None:
-        """Write one transaction; a connection that died while idle costs one silent repetition."""
-        if self._connection is not None:
-            try:
-                write(self._connection, batch, _now())
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                self._hang_up()
-            else:
-                return
-        self._connection = engine.connect(
-            self._url, Role.WRITER, statement_timeout_s=STATEMENT_TIMEOUT_S
-        )
-        self._ensure_partitions()
-        write(self._connection, batch, _now())
-
-    def _ensure_partitions(self) -> None:
-        """Make today's partition; a collector, if there is one, makes those of later days."""
-        today = _now().date()
-        try:
-            partitions.ensure(self._url, today, today + timedelta(days=1))
-        except (StorageError, psycopg.Error) as error:
-            _log.debug("no partitions were created, rows go to the default one: %s", error)
-
-    def _hang_up(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _warn(self, reason: str) -> None:
-        if not self._has_warned:
-            self._has_warned = True
-            _log.warning(
-                "Goldseam: calls are answered but not stored (%s). No further failure of this "
-                "database is logged.",
-                reason,
-            )
+        kept = list(spans)
+        return self.put(lambda: rows_of(kept, further), spans=len(kept))
 
 
 class PostgresSpanExporter(SpanExporter):
     """Gives the spans of a tracer provider to the database, without a collector in between.
 
     Neither blocks nor fails the application: spans wait in a bounded queue for one thread that
-    writes them, and a database that is away costs its rows and one warning. Where they must not be
-    lost, send them to a collector instead, which has a spool.
+    writes them, again and again while the database is away. What finds the queue full or the
+    program at its end is lost, counted, and warned of once. Where nothing must be lost, send spans
+    to a collector instead, which has a spool.
 
     Args:
         db: As of `url_of`; the tables must be there (`goldseam db upgrade`).
+        close_timeout_s: How long `shutdown` goes on trying while the database is away.
     """
 
-    def __init__(self, db: object) -> None:
+    def __init__(self, db: object, *, close_timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         self._url = url_of(db)
-        self._recorder = Recorder(self._url, max_waiting=MAX_WAITING_EXPORTS)
+        self._close_timeout_s = close_timeout_s
+        self._recorder = self._new_recorder()
         self._pid = os.getpid()
         self._closed = False
 
@@ -207,13 +119,18 @@ class PostgresSpanExporter(SpanExporter):
         if self._closed:
             return SpanExportResult.FAILURE
         if self._pid != os.getpid():  # a forked child has neither the thread nor the connection
-            self._recorder = Recorder(self._url, max_waiting=MAX_WAITING_EXPORTS)
+            self._recorder = self._new_recorder()
             self._pid = os.getpid()
         queued = self._recorder.record(spans)
         return SpanExportResult.FAILURE if queued is None else SpanExportResult.SUCCESS
 
+    @property
+    def counts(self) -> Counts:
+        """What became of the spans exported so far."""
+        return self._recorder.counts
+
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Wait until all spans exported so far are written or have failed."""
+        """Wait until all spans exported so far are stored or refused."""
         return self._closed or self._recorder.flush(timeout_millis / 1_000)
 
     def shutdown(self) -> None:
@@ -221,6 +138,11 @@ class PostgresSpanExporter(SpanExporter):
         if not self._closed and self._pid == os.getpid():
             self._recorder.close()
         self._closed = True
+
+    def _new_recorder(self) -> Recorder:
+        return Recorder(
+            self._url, max_waiting=MAX_WAITING_EXPORTS, close_timeout_s=self._close_timeout_s
+        )
 
 
 _recorders: Final[dict[tuple[int, str], Recorder]] = {}
@@ -279,7 +201,3 @@ def _value(value: Any) -> Value:
     if isinstance(value, Sequence):
         return [_value(each) for each in value]
     return value if isinstance(value, bool | int) else None
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

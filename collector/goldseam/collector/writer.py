@@ -10,17 +10,17 @@ cannot be known; the body is given again, and a row stored twice changes nothing
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import psycopg
 
+from goldseam.collector.halving import reason_of, write_all_but_bad
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.queue import IngestQueue, Stored, Waiting
 from goldseam.collector.refusals import StorageAway, StorageFault, Unavailable
 from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError
-from goldseam.storage.records import Batch, RecoveryRecord, RequestRecord
+from goldseam.storage.records import Batch
 from goldseam.storage.writes import write
 
 Connect = Callable[[], psycopg.Connection]
@@ -29,17 +29,6 @@ Clock = Callable[[], datetime]
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 2.0
 """A sender repeats within seconds, so the writer looks for the database as often."""
-
-DAY_IS_GONE: Final = "its day was deleted by retention, and is not stored again"
-
-_DATA_FAULTS: Final = (
-    psycopg.DataError,
-    psycopg.errors.CheckViolation,
-    psycopg.errors.NotNullViolation,
-    ValueError,
-    OverflowError,
-)
-"""Faults of a row: the database, or the encoder before it, will refuse it every time."""
 
 _AWAY_FAULTS: Final = (
     psycopg.OperationalError,
@@ -50,14 +39,6 @@ _AWAY_FAULTS: Final = (
 """Faults that say nothing about the rows: they pass when the database is back."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One record, its pattern, and which waiting batch it belongs to."""
-
-    owner: int
-    record: RequestRecord | RecoveryRecord
 
 
 class Writer:
@@ -138,30 +119,11 @@ class Writer:
         Raises:
             Exception: Whatever is no fault of the data; nothing has been answered then.
         """
-        rows = [_Row(i, record) for i, item in enumerate(group) for record in _records(item.batch)]
-        patterns = {key: value for item in group for key, value in item.batch.patterns.items()}
-        refused = self._write_all_but_bad(rows, Batch(patterns=patterns))
+        refused = write_all_but_bad([item.batch for item in group], self._write)
+        for each in refused:
+            _log.warning("the database refused a row for good: %s", each.reason)
         for i, item in enumerate(group):
-            item.done.set_result(Stored(tuple(why for owner, why in refused if owner == i)))
-
-    def _write_all_but_bad(self, rows: Sequence[_Row], known: Batch) -> list[tuple[int, str]]:
-        """Write `rows`, halving them around those that the database refuses.
-
-        Returns:
-            Owner and reason of each refused row.
-        """
-        try:
-            gone = self._write(_batch(rows, known))
-        except _DATA_FAULTS as error:
-            if len(rows) == 1:
-                _log.warning("the database refused a row for good: %s", _reason(error))
-                return [(rows[0].owner, _reason(error))]
-            half = len(rows) // 2
-            return [
-                *self._write_all_but_bad(rows[:half], known),
-                *self._write_all_but_bad(rows[half:], known),
-            ]
-        return [(row.owner, DAY_IS_GONE) for row in rows if id(row.record) in gone]
+            item.done.set_result(Stored(tuple(r.reason for r in refused if r.owner == i)))
 
     def _write(self, batch: Batch) -> frozenset[int]:
         """Write one transaction; a connection that died while idle costs one silent repetition.
@@ -187,7 +149,7 @@ class Writer:
         return frozenset(map(id, result.gone))
 
     def _lose_connection(self, error: Exception, group: Sequence[Waiting]) -> None:
-        self._away = _reason(error)
+        self._away = reason_of(error)
         self._metrics.database_up.set(0)
         _log.warning("rows cannot be written, senders get 503: %s", self._away, exc_info=error)
         kind = StorageAway if isinstance(error, _AWAY_FAULTS) else StorageFault
@@ -204,7 +166,7 @@ class Writer:
             try:
                 self._connection = self._connect()
             except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
-                self._away = _reason(error)
+                self._away = reason_of(error)
                 self._queue.shut(StorageAway(f"the database is away: {self._away}"))
                 _log.warning("no connection, next try in %.1f s: %s", backoff_s, self._away)
             else:
@@ -220,23 +182,3 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _records(batch: Batch) -> list[RequestRecord | RecoveryRecord]:
-    return [*batch.requests, *batch.recoveries]
-
-
-def _batch(rows: Sequence[_Row], known: Batch) -> Batch:
-    """Return the rows as one batch, with the patterns that they mention."""
-    requests = [row.record for row in rows if isinstance(row.record, RequestRecord)]
-    wanted = {(r.tenant_id, r.error_pattern) for r in requests if r.error_pattern is not None}
-    return Batch(
-        requests=requests,
-        recoveries=[row.record for row in rows if isinstance(row.record, RecoveryRecord)],
-        patterns={key: known.patterns[key] for key in wanted if key in known.patterns},
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """Return the first line of an error's text, for an answer to a sender."""
-    return str(error).partition("\n")[0] or type(error).__name__
