@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from instrumentation_cost.document import put
+from document import put
 
 from api_speed.asking import Timing
 
 TARGET_MS: Final = 50.0
 
-_BEGIN: Final = "<!-- api:begin -->"
-_END: Final = "<!-- api:end -->"
-_SECTION: Final = f"""
+_INTRODUCTION: Final = """
 ## What an answer of the API takes
 
 `python benchmarks/api.py --write docs/benchmarks.md` writes this section.
@@ -25,9 +23,6 @@ _SECTION: Final = f"""
 machine with the clients. Each client keeps a connection, presents a key of the biggest tenant and
 pauses between its questions; *flat out* is the same without pauses, where answers queue for the
 one process. Times run until the whole answer has been read.
-
-{_BEGIN}
-{_END}
 """
 
 
@@ -86,6 +81,6 @@ def render(
     return "\n".join(lines)
 
 
-def write(path: Path, text: str) -> None:
-    """Replace this program's section of the document."""
-    put(path, text, section=_SECTION, begin=_BEGIN, end=_END)
+def write(path: Path, tables: str) -> None:
+    """Put the tables into a document, in a section of their own."""
+    put(path, tables, name="api", introduction=_INTRODUCTION)

@@ -10,15 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from document import put
+
 from ingest_speed.bodies import SHAPE, Load
 from ingest_speed.end_to_end import SENDERS, Run
 from ingest_speed.stages import Stage
 
-BEGIN: Final = "<!-- ingest:begin -->"
-END: Final = "<!-- ingest:end -->"
-
-_TITLE: Final = "# Benchmarks\n\nEvery table is written by the program named above it.\n"
-_SECTION: Final = f"""
+_INTRODUCTION: Final = """
 ## What taking spans in cost
 
 `python benchmarks/ingest.py --write docs/benchmarks.md` writes this section.
@@ -27,9 +25,6 @@ Senders, collector and PostgreSQL share the cores. *CPU* is that of the whole pr
 PostgreSQL with all its backends. A span counts when its row, its counters and its roll-ups are
 committed; plain COPY takes finished bytes of the same rows into a table with the same columns and
 indexes, without counters, roll-ups or protection against a second delivery.
-
-{BEGIN}
-{END}
 """
 
 
@@ -53,14 +48,9 @@ def render(load: Load, stages: Sequence[Stage], runs: Sequence[Run]) -> str:
     )
 
 
-def write(path: Path, text: str) -> None:
-    """Replace what stands between the two markers; add section or document where it is missing."""
-    document = path.read_text(encoding="utf-8") if path.exists() else _TITLE
-    if BEGIN not in document:
-        document += _SECTION
-    before, _, rest = document.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def write(path: Path, tables: str) -> None:
+    """Put the tables into a document, in a section of their own."""
+    put(path, tables, name="ingest", introduction=_INTRODUCTION)
 
 
 def _stages(stages: Sequence[Stage]) -> str:

@@ -10,17 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from document import put
+
 from instrumentation_cost.answers import CHUNKS
-from instrumentation_cost.document import put
 from instrumentation_cost.figures import TIMES, Figures
 from instrumentation_cost.measuring import Plan
 from instrumentation_cost.subjects import OPENAI_2, OPENAI_3, OTEL_SDK, Subject
 from instrumentation_cost.targets import OWN, in_words, is_met, verdicts
 
-BEGIN: Final = "<!-- instrumentation:begin -->"
-END: Final = "<!-- instrumentation:end -->"
-
-_SECTION: Final = f"""
+_INTRODUCTION: Final = """
 ## What instrumenting a client costs
 
 `python benchmarks/instrumentation.py --write docs/benchmarks.md` writes this section.
@@ -38,9 +36,6 @@ the cyclic garbage collector off; the same process first runs bare and then with
 the tables show the difference. They repeat within a few thousandths, so ratios to the floor of the
 same run are what `--gate` holds Goldseam to. CPU time is the median difference of rounds taken in
 turns, on whatever else the machine was doing.
-
-{BEGIN}
-{END}
 """
 
 _NONE: Final = "-"
@@ -73,9 +68,9 @@ def render(plan: Plan, figures: Figures) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, tables: str) -> None:
     """Put the tables into a document, in a section of their own."""
-    put(path, text, section=_SECTION, begin=BEGIN, end=END)
+    put(path, tables, name="instrumentation", introduction=_INTRODUCTION)
 
 
 def _circumstances(plan: Plan, figures: Figures) -> str:

@@ -7,15 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from instrumentation_cost.document import put
+from document import put
 
 from recovery_weather.measuring import Result, Results
 from recovery_weather.subjects import GOLDSEAM, SUBJECTS
 
-BEGIN: Final = "<!-- recovery:begin -->"
-END: Final = "<!-- recovery:end -->"
-
-_INTRODUCTION: Final = f"""
+_INTRODUCTION: Final = """
 ## How calls fare in bad weather
 
 `python benchmarks/recovery.py --write docs/benchmarks.md` writes this section.
@@ -26,9 +23,6 @@ and every library has the settings that its documentation leads to. *Added* is w
 beyond the median of the SDK's healthy calls in the same run, failed calls included; *wasted* are
 requests that brought no answer; *early* are requests before the end of a Retry-After. The times
 are those of a machine that did other work meanwhile: compare them within one table only.
-
-{BEGIN}
-{END}
 """
 
 Row = Sequence[str]
@@ -110,9 +104,9 @@ def missed(run: Results) -> list[str]:
     return [each.title for each in verdicts(run) if not each.is_met]
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, tables: str) -> None:
     """Put the tables into a document, in a section of their own."""
-    put(path, text, section=_INTRODUCTION, begin=BEGIN, end=END)
+    put(path, tables, name="recovery", introduction=_INTRODUCTION)
 
 
 def _at_most(title: str, value: float, limit: float, unit: str = "") -> Verdict:

@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from document import put
+
 from storage_speed.questions import SCOPES, WINDOWS, Timing
 from storage_speed.rows import DAYS, SHAPE
 from storage_speed.writing import BATCHES, ROWS_PER_BATCH, DropCost, WriteCost
 
-BEGIN: Final = "<!-- storage:begin -->"
-END: Final = "<!-- storage:end -->"
-
-_TITLE: Final = "# Benchmarks\n\nEvery table is written by the program named above it.\n"
-_SECTION: Final = f"""
+_INTRODUCTION: Final = """
 ## What storing and asking cost
 
 `python benchmarks/storage.py --write docs/benchmarks.md` writes this section.
@@ -27,9 +25,6 @@ by its role under row level security, one at a time on a warm cache; times hold 
 the transaction. *From rows* is the same question with the roll-ups left aside. Where the load
 average exceeds the cores, the time on the clock is mostly waiting for other programs: look at the
 CPU.
-
-{BEGIN}
-{END}
 """
 
 
@@ -57,14 +52,9 @@ def render(*, rows: int, timings: list[Timing], writing: WriteCost, dropping: Dr
     )
 
 
-def write(path: Path, text: str) -> None:
-    """Replace what stands between the two markers; add section or document where it is missing."""
-    document = path.read_text(encoding="utf-8") if path.exists() else _TITLE
-    if BEGIN not in document:
-        document += _SECTION
-    before, _, rest = document.partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+def write(path: Path, tables: str) -> None:
+    """Put the tables into a document, in a section of their own."""
+    put(path, tables, name="storage", introduction=_INTRODUCTION)
 
 
 def _questions(timings: list[Timing]) -> str:
