@@ -98,6 +98,8 @@ PATHS: Final = (
 )
 """Where sync and async calls go different ways, so that both are tried."""
 
+_PACKAGE: Final = goldseam.instrumentation.__name__
+
 Place = tuple[str, FunctionType]
 
 
@@ -159,9 +161,18 @@ def _failing(function: FunctionType) -> CodeType:
     return _fail.__code__.replace(co_freevars=free, co_name=function.__name__)
 
 
+def _forget() -> None:
+    """Empty the package's caches, so that what gives a remembered value is called again."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(_PACKAGE)]
+    for value in [value for module in modules for value in vars(module).values()]:
+        if callable(clear := getattr(value, "cache_clear", None)):
+            clear()
+
+
 @contextmanager
 def _broken(function: FunctionType) -> Iterator[None]:
     """Make a function fail, whoever holds it and under whatever name."""
+    _forget()
     code = function.__code__
     function.__code__ = _failing(function)
     try:

@@ -6,6 +6,8 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from goldseam.errors.fingerprint import VERSION
+
 PATTERN = "NOT_FOUND:openai:0123456789ab"
 
 
@@ -14,7 +16,7 @@ def entry(name: str = "c1", **more: Any) -> dict[str, Any]:
     return {
         "id": name,
         "error_pattern": PATTERN,
-        "normaliser_version": 1,
+        "normaliser_version": VERSION,
         "config": {"strategy": "retry"},
         **more,
     }

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.recovery.playbook_server import PATTERN, PlaybookServer, document, entry
 
+from goldseam.errors.fingerprint import VERSION
 from goldseam.recovery import playbook_http
 from goldseam.recovery.corrections import Correction
 from goldseam.recovery.extras import PlaybookConfig
@@ -45,7 +46,7 @@ def server() -> Iterator[PlaybookServer]:
     made.close()
 
 
-def found(playbook: Playbook, pattern: str = PATTERN, version: int = 1) -> str | None:
+def found(playbook: Playbook, pattern: str = PATTERN, version: int = VERSION) -> str | None:
     """Return the id of the correction in force."""
     correction = playbook.correction_for(pattern, version)
     return correction.id if correction else None
@@ -84,7 +85,7 @@ def test_pattern_and_version_must_match(server: PlaybookServer) -> None:
     playbook = in_force(server, entry())
 
     assert found(playbook, PATTERN + "0") is None
-    assert found(playbook, version=2) is None
+    assert found(playbook, version=VERSION + 1) is None
 
 
 def test_expired_correction_is_ignored(server: PlaybookServer) -> None:
@@ -269,7 +270,7 @@ def test_dropped_playbook_is_not_kept_by_the_fork_hook() -> None:
 
 def correction_of(playbook: Playbook) -> Correction:
     """Return the correction in force."""
-    correction = playbook.correction_for(PATTERN, 1)
+    correction = playbook.correction_for(PATTERN, VERSION)
     assert correction is not None
     return correction
 

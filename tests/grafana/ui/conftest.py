@@ -40,12 +40,17 @@ class Site:
 def copy_of(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
     """Yield the URL of a copy of a database that nobody is connected to."""
     name = f"page_{next(_numbers)}"
+    run_as_superuser(
+        postgres, f"CREATE DATABASE {name} OWNER goldseam TEMPLATE {template} STRATEGY FILE_COPY"
+    )
+    yield postgres._url("goldseam", name)
+    run_as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run_as_superuser(postgres: EmbeddedPostgres, statement: str) -> None:
+    """Run it over a connection of its own: between two, a test may have restarted the server."""
     with psycopg.connect(postgres._url("postgres", "postgres"), autocommit=True) as superuser:
-        superuser.execute(
-            f"CREATE DATABASE {name} OWNER goldseam TEMPLATE {template} STRATEGY FILE_COPY".encode()
-        )
-        yield postgres._url("goldseam", name)
-        superuser.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        superuser.execute(statement.encode())
 
 
 @contextmanager
@@ -64,10 +69,7 @@ def serving(postgres: EmbeddedPostgres, template: str) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def day_template(postgres: EmbeddedPostgres, migrated_template: str) -> str:
     """The name of a database that holds a day of calls; nobody connects to it."""
-    with psycopg.connect(postgres._url("postgres", "postgres"), autocommit=True) as superuser:
-        superuser.execute(
-            f"CREATE DATABASE a_day OWNER goldseam TEMPLATE {migrated_template}".encode()
-        )
+    run_as_superuser(postgres, f"CREATE DATABASE a_day OWNER goldseam TEMPLATE {migrated_template}")
     now = datetime.now(UTC)
     with engine.connect(postgres._url("goldseam", "a_day"), Role.WRITER) as connection:
         writes.write(connection, batch(now), now)
