@@ -352,6 +352,18 @@ def test_request_in_chunks_is_read(provider: ScriptedProvider) -> None:
     assert provider.requests[0].json == {"model": "m"}
 
 
+def test_request_given_up_while_sent_is_none(provider: ScriptedProvider) -> None:
+    """A body that ends early reaches neither the script nor the count."""
+    provider.script(chat("first"))
+    with socket.create_connection((provider.host, provider.port)) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 100\r\n\r\n{")
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+    answer = post(provider, {"messages": MESSAGES})
+    assert answer["choices"][0]["message"]["content"] == "first"
+    assert provider.count == 1
+
+
 def test_waiting_for_requests_that_do_not_come_ends(provider: ScriptedProvider) -> None:
     """A test that waits in vain is told how far it got."""
     with pytest.raises(TimeoutError, match="saw 0 of 2"):

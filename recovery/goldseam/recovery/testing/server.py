@@ -297,16 +297,21 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self._read_body()
+        if body is None:
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         path = self.path.partition("?")[0]
         request, reply = self.server.provider._receive(self.command, path, headers, body)  # noqa: SLF001 - one unit
         self._send(reply.render(request))
 
-    def _read_body(self) -> bytes:
+    def _read_body(self) -> bytes | None:
+        """Return the whole body; None of a request that its client gave up while sending."""
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
             return b"".join(iter(self._read_chunk, b""))
         length = min(int(self.headers.get("content-length") or 0), _MAX_BODY_BYTES)
-        return self.rfile.read(length)
+        body = self.rfile.read(length)
+        return body if len(body) == length else None
 
     def _read_chunk(self) -> bytes:
         size = int(self.rfile.readline().split(b";")[0], 16)
