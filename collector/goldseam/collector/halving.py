@@ -1,6 +1,6 @@
 """Store rows, all but those that the database refuses for good.
 
-Called by `writer` and `exporter`. Which row of a refused transaction is at fault is not told, so
+Called by `writer` and `recorder`. Which row of a refused transaction is at fault is not told, so
 the rows are halved until it stands alone.
 """
 
@@ -10,9 +10,18 @@ from typing import Final
 
 import psycopg
 
+from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError
 from goldseam.storage.records import Batch, RecoveryRecord, RequestRecord
 
 DAY_IS_GONE: Final = "its day was deleted by retention, and is not stored again"
+
+AWAY_FAULTS: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    DatabaseUnavailableError,
+    NotMigratedError,
+)
+"""Faults that say nothing about the rows: they pass when the database is back."""
 
 _DATA_FAULTS: Final = (
     psycopg.DataError,

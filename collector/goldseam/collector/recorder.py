@@ -19,9 +19,9 @@ from typing import Final
 
 import psycopg
 
-from goldseam.collector.halving import reason_of, write_all_but_bad
+from goldseam.collector.halving import AWAY_FAULTS, reason_of, write_all_but_bad
 from goldseam.storage import engine, partitions
-from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
+from goldseam.storage.errors import StorageError
 from goldseam.storage.records import Batch
 from goldseam.storage.roles import Role
 from goldseam.storage.writes import write
@@ -40,14 +40,6 @@ LAST_ATTEMPT_S: Final = 2.0
 
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 5.0
-
-_AWAY_FAULTS: Final = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    DatabaseUnavailableError,
-    NotMigratedError,
-)
-"""Faults that say nothing about the rows: they pass when the database is back."""
 
 _log = logging.getLogger(__name__)
 
@@ -171,7 +163,7 @@ class RowRecorder:
         while True:
             try:
                 refused = write_all_but_bad([batch], self._write)
-            except _AWAY_FAULTS as error:
+            except AWAY_FAULTS as error:
                 self.is_away = True
                 self._hang_up()
                 self._warn("away", f"they wait for the database: {reason_of(error)}")

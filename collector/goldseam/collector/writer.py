@@ -15,11 +15,10 @@ from typing import Final
 
 import psycopg
 
-from goldseam.collector.halving import reason_of, write_all_but_bad
+from goldseam.collector.halving import AWAY_FAULTS, reason_of, write_all_but_bad
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.queue import IngestQueue, Stored, Waiting
 from goldseam.collector.refusals import StorageAway, StorageFault, Unavailable
-from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError
 from goldseam.storage.records import Batch
 from goldseam.storage.writes import write
 
@@ -29,14 +28,6 @@ Clock = Callable[[], datetime]
 BACKOFF_FIRST_S: Final = 0.1
 BACKOFF_MAX_S: Final = 2.0
 """A sender repeats within seconds, so the writer looks for the database as often."""
-
-_AWAY_FAULTS: Final = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    DatabaseUnavailableError,
-    NotMigratedError,
-)
-"""Faults that say nothing about the rows: they pass when the database is back."""
 
 _log = logging.getLogger(__name__)
 
@@ -152,7 +143,7 @@ class Writer:
         self._away = reason_of(error)
         self._metrics.database_up.set(0)
         _log.warning("rows cannot be written, senders get 503: %s", self._away, exc_info=error)
-        kind = StorageAway if isinstance(error, _AWAY_FAULTS) else StorageFault
+        kind = StorageAway if isinstance(error, AWAY_FAULTS) else StorageFault
         refusal = kind(f"the database takes no rows now: {self._away}")
         self._queue.shut(refusal)
         for item in group:
