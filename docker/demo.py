@@ -16,21 +16,6 @@ from goldseam.recovery.testing import ScriptedProvider
 
 PROGRAM = Path(goldseam.cli.__file__).with_name("demo_app.py")
 
-CONFIG = """\
-[recovery]
-mode = "on"
-deadline_s = 8.0
-fallback = ["ollama"]
-
-[providers.openai]
-base_url = "{primary}"
-api_key_env = "OPENAI_API_KEY"
-
-[providers.ollama]
-base_url = "{backup}"
-models = {{ "{asked}" = "{answers}" }}
-"""
-
 
 def main() -> int:
     """Run the program under `goldseam run` and return its exit code."""
@@ -41,15 +26,7 @@ def main() -> int:
         ScriptedProvider(respond=weather.backup) as backup,
         tempfile.TemporaryDirectory() as folder,
     ):
-        config = Path(folder) / "goldseam.toml"
-        config.write_text(
-            CONFIG.format(
-                primary=primary.base_url,
-                backup=backup.base_url,
-                asked=weather.PRIMARY_MODEL,
-                answers=weather.BACKUP_MODEL,
-            )
-        )
+        config = weather.write_config(Path(folder), primary.base_url, backup.base_url)
         run = [sys.executable, "-c", "from goldseam.cli import main; main()", "run"]
         to = ["--recovery", "on", "--endpoint", endpoint, "--config", str(config)]
         done = subprocess.run(

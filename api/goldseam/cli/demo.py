@@ -119,7 +119,7 @@ def _run_weather(running: stack.Stack, api: LogApi, calls: int) -> Summary:
         ScriptedProvider(respond=weather.backup) as backup,
         tempfile.TemporaryDirectory() as folder,
     ):
-        config = _write_config(Path(folder), primary.base_url, backup.base_url)
+        config = weather.write_config(Path(folder), primary.base_url, backup.base_url)
         console.print("Program: python demo_app.py, with the openai SDK and no Goldseam import")
         with (
             ThreadPoolExecutor(1) as background,
@@ -142,28 +142,6 @@ def _run_weather(running: stack.Stack, api: LogApi, calls: int) -> Summary:
         first_row_s=first_row.result(),
         since=since,
     )
-
-
-def _write_config(folder: Path, primary_url: str, backup_url: str) -> Path:
-    """Write what a platform owner would: who the providers are, and which one steps in."""
-    path = folder / "goldseam.toml"
-    path.write_text(
-        f"""\
-[recovery]
-mode = "on"
-deadline_s = 8.0
-fallback = ["ollama"]
-
-[providers.openai]
-base_url = "{primary_url}"
-api_key_env = "OPENAI_API_KEY"
-
-[providers.ollama]
-base_url = "{backup_url}"
-models = {{ "{weather.PRIMARY_MODEL}" = "{weather.BACKUP_MODEL}" }}
-"""
-    )
-    return path
 
 
 def _show_progress(program: subprocess.Popen[str], calls: int) -> None:

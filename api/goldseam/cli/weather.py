@@ -5,6 +5,7 @@ first provider is what the program asks; the second is its fallback, good but no
 """
 
 import re
+from pathlib import Path
 from typing import Final
 
 from goldseam.recovery import testing
@@ -12,6 +13,21 @@ from goldseam.recovery.testing import Reply, Request
 
 PRIMARY_MODEL: Final = "gpt-4o-mini"
 BACKUP_MODEL: Final = "llama3.1"
+
+_CONFIG: Final = f"""\
+[recovery]
+mode = "on"
+deadline_s = 8.0
+fallback = ["ollama"]
+
+[providers.openai]
+base_url = "{{primary}}"
+api_key_env = "OPENAI_API_KEY"
+
+[providers.ollama]
+base_url = "{{backup}}"
+models = {{{{ "{PRIMARY_MODEL}" = "{BACKUP_MODEL}" }}}}
+"""
 
 _SERVICE_TIME_S: Final = 0.02
 _OUTAGE: Final = range(120, 150)
@@ -69,6 +85,13 @@ def backup(request: Request) -> Reply:
         return _BUSY
     faults = _BACKUP_FIRST if request.attempt == 1 else ()
     return _pick(faults, number * 53 % 100) or _answer(number)
+
+
+def write_config(folder: Path, primary_url: str, backup_url: str) -> Path:
+    """Write what a platform owner would: who the providers are, and which one steps in."""
+    path = folder / "goldseam.toml"
+    path.write_text(_CONFIG.format(primary=primary_url, backup=backup_url))
+    return path
 
 
 def _pick(faults: Faults, share: int) -> Reply | None:
