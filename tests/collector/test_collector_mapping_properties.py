@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from goldseam.collector.dialects import SOURCES
 from goldseam.collector.mapping import map_spans
+from goldseam.collector.mapping.reading import Reading
 from goldseam.collector.spans import Event, Span, Value, clean
 
 _KNOWN_NAMES = sorted(
@@ -125,3 +127,36 @@ def test_every_error_brings_its_pattern(spans: list[Span]) -> None:
 def test_mapping_the_same_spans_again_gives_the_same_rows(spans: list[Span]) -> None:
     """Redelivery cannot change what is stored."""
     assert map_spans(spans) == map_spans(spans)
+
+
+@settings(max_examples=30, deadline=None)
+@given(_SPANS)
+def test_what_is_worked_out_once_for_many_spans_reads_as_source_by_source(span: Span) -> None:
+    """A column holds what the first of its sources holds that is not blank, however it is found."""
+    reading = Reading(span, Counter())
+    for column, sources in SOURCES.items():
+        plain = [source.read(span) for source in sources]
+        usual = [v for v in plain if v is not None and (not isinstance(v, str) or v.strip())]
+
+        assert list(reading.values(column)) == usual, column
+        assert reading.has(column) == bool(usual), column
+        assert reading.count(column) == _first_count(usual), column
+        assert reading.text(column, limit=10**6) == _first_text(usual), column
+
+
+def _first_count(values: Sequence[Value]) -> int | None:
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            continue
+        try:
+            number = float(value)
+        except ValueError:
+            continue
+        if 0 <= number <= 10**9 and number.is_integer():
+            return int(number)
+    return None
+
+
+def _first_text(values: Sequence[Value]) -> str | None:
+    texts = (v for v in values if isinstance(v, str | int) and not isinstance(v, bool))
+    return next((str(text).strip() for text in texts), None)

@@ -6,6 +6,6 @@ stands here. Pure constants and pure functions: importing this opens nothing.
 """
 
 from goldseam.semconv import attributes, metrics
-from goldseam.semconv.ids import log_id, log_id_text
+from goldseam.semconv.ids import log_id, log_id_of, log_id_text
 
-__all__ = ["attributes", "log_id", "log_id_text", "metrics"]
+__all__ = ["attributes", "log_id", "log_id_of", "log_id_text", "metrics"]

@@ -25,8 +25,17 @@ def log_id(start_ns: int, trace_id: int, span_id: int) -> UUID:
 
 def log_id_text(start_ns: int, trace_id: int, span_id: int) -> str:
     """Return `log_id` as its text, which is all that a span needs of it."""
+    return _text(start_ns, b"%032x/%016x" % (trace_id, span_id))
+
+
+def log_id_of(start_ns: int, trace_id: str, span_id: str) -> UUID:
+    """Return `log_id` of a span whose ids are lower-case hex, as the wire has them."""
+    return UUID(_text(start_ns, f"{trace_id}/{span_id}".encode()))
+
+
+def _text(start_ns: int, name: bytes) -> str:
     milliseconds = f"{min(max(start_ns // _NS_PER_MS, 0), _MAX_MS):012x}"
-    digest = hashlib.sha256(b"%032x/%016x" % (trace_id, span_id)).hexdigest()
+    digest = hashlib.sha256(name).hexdigest()
     variant = "89ab"[int(digest[4], 16) & 0b11]
     return (
         f"{milliseconds[:8]}-{milliseconds[8:]}-8{digest[:3]}-{variant}{digest[5:8]}-{digest[8:20]}"

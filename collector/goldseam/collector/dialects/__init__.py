@@ -1,12 +1,13 @@
 """What the instrumentations of this world call things, merged into one table.
 
 Each dialect is one module holding one `Dialect`: its scopes, and for each column the names under
-which it sends that column's value. `mapping` reads `readers_for`, which does not ask who sent a
+which it sends that column's value. `mapping` reads by `layout_of`, which does not ask who sent a
 span: an unknown scope with known attributes is understood. Adding a dialect adds a module and its
 name in `DIALECTS`, whose order is the order of precedence.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -28,7 +29,7 @@ from goldseam.collector.dialects.vercel import VERCEL
 from goldseam.collector.dialects.vercel_otel import VERCEL_OTEL
 from goldseam.collector.spans import Span, Value
 
-__all__ = ["DIALECTS", "SOURCES", "Dialect", "readers_for", "recognise"]
+__all__ = ["DIALECTS", "SOURCES", "Dialect", "Layout", "layout_of", "recognise"]
 
 Readers: TypeAlias = Mapping[str, tuple[Callable[[Span], Value], ...]]
 
@@ -52,21 +53,25 @@ DIALECTS: Final = (
     LAST_RESORT,
 )
 
-KEY_SETS_KEPT: Final = 1_024
-"""Combinations of known attributes that are remembered; a service sends a handful."""
+LAYOUTS_KEPT: Final = 1_024
+"""Lists of attributes whose layout is remembered; a service sends a handful."""
+
+MAX_NAMES: Final = 64
+MAX_CHARS: Final = 4_096
+"""Longer lists are long conversations, no two alike, or made to fill our memory."""
+
+SCOPES_KEPT: Final = 1_024
 
 _RESOURCE_PREFIX: Final = "res:"
+_PARAMETERS: Final = "gen_ai.request."
 
 
 def recognise(span: Span) -> str | None:
     """Return the id of the dialect that a span speaks: by its scope, else by its attributes."""
-    by_scope = _by_scope(span.scope_name)
-    if by_scope is not None:
-        return by_scope
-    return next((d.id for d in DIALECTS if any(mark in span.attributes for mark in d.marks)), None)
+    return _by_scope(span.scope_name) or layout_of(span).dialect
 
 
-@lru_cache(maxsize=KEY_SETS_KEPT)
+@lru_cache(maxsize=SCOPES_KEPT)
 def _by_scope(scope_name: str) -> str | None:
     for dialect in DIALECTS:
         for scope in dialect.scopes:
@@ -92,18 +97,51 @@ def _merged(dialects: tuple[Dialect, ...]) -> dict[str, tuple[Source, ...]]:
 SOURCES: Final[Mapping[str, tuple[Source, ...]]] = _merged(DIALECTS)
 """For each column its sources, best first."""
 
-_KEYS: Final = frozenset(s.key for given in SOURCES.values() for s in given if s.key is not None)
+_KEYS: Final = frozenset(s.key for given in SOURCES.values() for s in given if s.key).union(
+    *(dialect.marks for dialect in DIALECTS)
+)
 
 
-def readers_for(span: Span) -> Readers:
-    """Return for each column that `span` may have its readers, best first."""
-    return _readers(_KEYS.intersection(span.attributes))
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What spans with the same known attributes have in common.
+
+    Attributes:
+        readers: For each column that such a span may fill its readers, best first.
+        dialect: Id of the dialect that only these attributes belong to, None if none tells.
+        parameters: Names of the attributes that are parameters of the request.
+    """
+
+    readers: Readers
+    dialect: str | None
+    parameters: tuple[str, ...]
 
 
-@lru_cache(maxsize=KEY_SETS_KEPT)
+def layout_of(span: Span) -> Layout:
+    """Return how `span` is read, worked out once for all that have the same attributes."""
+    names = tuple(span.attributes)
+    if len(names) <= MAX_NAMES and sum(map(len, names)) <= MAX_CHARS:
+        return _kept_layout(names)
+    return _layout(names)
+
+
+def _layout(names: tuple[str, ...]) -> Layout:
+    present = _KEYS.intersection(names)
+    spoken = (d.id for d in DIALECTS if not present.isdisjoint(d.marks))
+    return Layout(
+        readers=_readers(present),
+        dialect=next(spoken, None),
+        parameters=tuple(name for name in names if name.startswith(_PARAMETERS)),
+    )
+
+
+@lru_cache(maxsize=LAYOUTS_KEPT)
 def _readers(present: frozenset[str]) -> Readers:
     readers = {
         column: tuple(s.read for s in given if s.key is None or s.key in present)
         for column, given in SOURCES.items()
     }
     return {column: given for column, given in readers.items() if given}
+
+
+_kept_layout = lru_cache(maxsize=LAYOUTS_KEPT)(_layout)

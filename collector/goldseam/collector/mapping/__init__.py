@@ -9,11 +9,11 @@ here and not in memory that outlives the request; `relations` tells which ones t
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 from uuid import UUID
 
 from goldseam.collector.mapping.cost import UNPRICED, is_unpriced
@@ -28,6 +28,7 @@ from goldseam.collector.mapping.relations import (
 from goldseam.collector.mapping.request import (
     annotation_record,
     final_record,
+    is_hex,
     parent_of,
     pending_record,
 )
@@ -57,7 +58,7 @@ _ENRICHING: Final = (Verdict.TRAILER, Verdict.HTTP)
 """Spans that get no row, whatever their start."""
 
 _TRACE_ID_DIGITS: Final = 32
-_HEX_DIGITS: Final = frozenset("0123456789abcdef")
+_NO_TRACE: Final = "0" * _TRACE_ID_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,20 @@ class Mapped:
 def map_spans(spans: Sequence[Span]) -> Mapped:
     """Map all spans of one OTLP request; never raises."""
     mapped = Mapped()
+    fence = _Fence(mapped)
     known = {key_of(span): span for span in spans}
     sorted_spans = _sort(spans, mapped)
     rows = _add_finished(sorted_spans, known, mapped)
     for span in sorted_spans[Verdict.PENDING]:
-        with _fence(mapped):
+        with fence:
             _add_pending(span, rows, mapped)
     for span in sorted_spans[Verdict.ANNOTATION]:
-        with _fence(mapped):
+        with fence:
             mapped.batch.requests.append(annotation_record(span, mapped.flaws))
             mapped.counts[Verdict.ANNOTATION] += 1
     steps_so_far: Counter[SpanKey] = Counter()
     for span in sorted(sorted_spans[Verdict.STEP], key=lambda span: span.start_ns):
-        with _fence(mapped):
+        with fence:
             _add_step(span, rows, steps_so_far, mapped)
     return mapped
 
@@ -106,7 +108,7 @@ def _sort(spans: Sequence[Span], mapped: Mapped) -> dict[Verdict, list[Span]]:
         kind = verdict(span)
         if not _has_ids(span, kind):
             _refuse(BAD_ID, mapped)
-        elif kind == Verdict.IGNORED:
+        elif kind is Verdict.IGNORED:
             mapped.counts[kind] += 1
         elif kind in _ENRICHING:
             sorted_spans[kind].append(span)
@@ -124,13 +126,14 @@ def _add_finished(
     requests, http = sorted_spans[Verdict.REQUEST], sorted_spans[Verdict.HTTP]
     sent = http_by_request(http, requests, known) if http and requests else {}
     finished: list[Finished] = []
+    fence = _Fence(mapped)
     for span in requests:
-        with _fence(mapped):
+        with fence:
             record, pattern = final_record(span, mapped.flaws, http=sent.get(key_of(span), ()))
-            finished.append(Finished(span, record, pattern))
+            finished.append(Finished(span=span, record=record, pattern=pattern))
     trailers = sorted_spans[Verdict.TRAILER]
     orphans = mapped.flaws[ORPHAN_TRAILER]
-    with _fence(mapped):
+    with fence:
         if trailers:
             finished = with_trailers(finished, trailers, mapped.flaws)
         finished = without_duplicates(finished, known)
@@ -145,9 +148,7 @@ def _add_finished(
 
 def _has_ids(span: Span, kind: Verdict) -> bool:
     digits = span.trace_id
-    valid_trace = (
-        len(digits) == _TRACE_ID_DIGITS and _HEX_DIGITS.issuperset(digits) and digits.strip("0")
-    )
+    valid_trace = is_hex(digits, length=_TRACE_ID_DIGITS) and digits != _NO_TRACE
     names_another = kind in {Verdict.PENDING, Verdict.ANNOTATION}
     named = span.parent_span_id if names_another else span.span_id
     return bool(valid_trace and parent_of(span.span_id) and parent_of(named))
@@ -198,11 +199,20 @@ def _refuse(reason: str, mapped: Mapped) -> None:
     mapped.counts[REJECTED] += 1
 
 
-@contextmanager
-def _fence(mapped: Mapped) -> Iterator[None]:
-    """Refuse one span for a fault of ours instead of losing the others of its request."""
-    try:
-        yield
-    except Exception:  # noqa: BLE001 - a fence stops everything
-        _log.exception("a span could not be mapped and is refused; please report this")
-        _refuse(INTERNAL_FAULT, mapped)
+class _Fence:
+    """Refuses one span for a fault of ours instead of losing the others of its request."""
+
+    def __init__(self, mapped: Mapped) -> None:
+        self._mapped = mapped
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _log.error("a span could not be mapped and is refused; please report this", exc_info=error)
+        _refuse(INTERNAL_FAULT, self._mapped)
+        return True

@@ -5,14 +5,14 @@ above all, has no price, which is not a price of 0.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelPrice, TieredPrices
+from genai_prices.types import TieredPrices
 
 from goldseam.storage.records import RequestRecord
 
@@ -38,6 +38,20 @@ _KINDS: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_wr
 
 _PER_MTOK: Final = 1_000_000
 _PER_KCOUNT: Final = 1_000
+
+_Steps: TypeAlias = tuple[tuple[int, float], ...]
+"""Prices from more than so many input tokens on, in rising order; () is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Price:
+    """What the list says of a model, in US dollars: a request per thousand, tokens per million."""
+
+    request: _Steps
+    plain: _Steps
+    output: _Steps
+    cache_read: _Steps
+    cache_write: _Steps
 
 
 def cost_usd(
@@ -78,41 +92,60 @@ def is_unpriced(record: RequestRecord) -> bool:
 
 
 @lru_cache(maxsize=PRICES_KEPT)
-def _price(provider: str, model: str, day: int) -> ModelPrice | None:
+def _price(provider: str, model: str, day: int) -> _Price | None:
     try:
         _, found = get_snapshot().find_provider_model(
             model, None, _PROVIDERS.get(provider, provider), None
         )
     except LookupError:
         return None
-    return found.get_prices(datetime.combine(date.fromordinal(day), time(12), UTC))
+    listed = found.get_prices(datetime.combine(date.fromordinal(day), time(12), UTC))
+    plain = listed.input_mtok
+    return _Price(
+        request=_steps(listed.requests_kcount),
+        plain=_steps(plain),
+        output=_steps(listed.output_mtok),
+        cache_read=_steps(listed.cache_read_mtok or plain),
+        cache_write=_steps(listed.cache_write_mtok or plain),
+    )
 
 
-def _cost(price: ModelPrice, tokens_of: Mapping[str, int | None]) -> float | None:
+def _steps(rate: Decimal | TieredPrices | None) -> _Steps:
+    if rate is None:
+        return ()
+    if not isinstance(rate, TieredPrices):
+        return ((-1, float(rate)),)
+    return (
+        (-1, float(rate.base)),
+        *((tier.start, float(tier.price)) for tier in rate.tiers),
+    )
+
+
+def _cost(price: _Price, tokens_of: Mapping[str, int | None]) -> float | None:
     """Return the price of a usage, None if a kind of token that it has is not on the list.
 
     A plain sum: the list's own way, which also knows images and searches, takes a hundred times as
     long.
     """
     got, gave, cached, written = (tokens_of[kind] or 0 for kind in _KINDS)
-    plain = price.input_mtok
-    total = float(_rate(price.requests_kcount, got) or 0) / _PER_KCOUNT
-    for tokens, rate in (
-        (max(0, got - cached - written), plain),
-        (gave, price.output_mtok),
-        (cached, price.cache_read_mtok or plain),
-        (written, price.cache_write_mtok or plain),
+    total = (_rate(price.request, got) or 0.0) / _PER_KCOUNT
+    for tokens, steps in (
+        (max(0, got - cached - written), price.plain),
+        (gave, price.output),
+        (cached, price.cache_read),
+        (written, price.cache_write),
     ):
-        usd_per_mtok = _rate(rate, got)
-        if tokens and usd_per_mtok is None:
+        if not tokens:
+            continue
+        rate = _rate(steps, got)
+        if rate is None:
             return None
-        total += tokens * float(usd_per_mtok or 0) / _PER_MTOK
+        total += tokens * rate / _PER_MTOK
     return total
 
 
-def _rate(rate: Decimal | TieredPrices | None, input_tokens: int) -> Decimal | None:
+def _rate(steps: _Steps, input_tokens: int) -> float | None:
     """Return a rate for a call of this size: beyond a threshold all of its tokens cost more."""
-    if not isinstance(rate, TieredPrices):
-        return rate
-    reached = [tier.price for tier in rate.tiers if input_tokens > tier.start]
-    return reached[-1] if reached else rate.base
+    if len(steps) == 1:
+        return steps[0][1]
+    return next((usd for above, usd in reversed(steps) if input_tokens > above), None)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from goldseam.collector.mapping.outcome import Outcome
 from goldseam.collector.mapping.reading import Reading
-from goldseam.collector.spans import Span, Value
+from goldseam.collector.spans import Value
 from goldseam.storage.transitions import INCOMPLETE_STREAM, NO_RESPONSE_EVIDENCE
 
 METADATA_CUT: Final = "metadata_cut"
@@ -18,10 +18,17 @@ MAX_VALUE: Final = 1_024
 MAX_LISTED: Final = 128
 """Tool names and finish reasons that are kept."""
 
+_JSON_BYTES_PER_CHAR: Final = len(json.dumps("\U0001f600").strip('"'))
+"""What JSON in ASCII makes of one character, at most."""
+
+_ABSENT: Final[tuple[object, ...]] = (None, "", [])
+
+_NUMBERS: Final = (int, float)
+"""Types of sampling parameters; a bool is none."""
+
 _REQUEST_ATTRIBUTES: Final = ("server.address", "server.port", "openai.api.type")
 _RESOURCE_PREFIXES: Final = ("service.", "telemetry.sdk.")
 _ENVIRONMENT: Final = "deployment.environment.name"
-_SAMPLING_PREFIX: Final = "gen_ai.request."
 _STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 _RESPONSE_ATTRIBUTES: Final = (
     "gen_ai.openai.response.service_tier",
@@ -33,17 +40,23 @@ _RESPONSE_ATTRIBUTES: Final = (
 
 def request_metadata(reading: Reading) -> dict[str, Any]:
     """Return what is known of a request besides its columns, at most 16 KiB of JSON."""
-    span = reading.span
-    found: dict[str, Any] = {"scope": span.scope_name or None, "scope_version": span.scope_version}
-    found |= {name: span.attributes.get(name) for name in _REQUEST_ATTRIBUTES}
-    found |= _sampling(span)
+    span, attributes = reading.span, reading.span.attributes
+    found: dict[str, Any] = {"scope": span.scope_name, "scope_version": span.scope_version}
+    for name in _REQUEST_ATTRIBUTES:
+        found[name] = attributes.get(name)
+    sent = ((name, attributes[name]) for name in reading.layout.parameters)
+    found |= {name: value for name, value in sent if type(value) in _NUMBERS}
+    stops = attributes.get(_STOP_SEQUENCES)
+    if isinstance(stops, list):
+        found[f"{_STOP_SEQUENCES}.count"] = len(stops)
     found |= {
         name: value
         for name, value in span.resource.items()
         if name.startswith(_RESOURCE_PREFIXES) or name == _ENVIRONMENT
     }
     found["dropped_attributes_count"] = span.dropped_attributes or None
-    found["tools"] = _tool_names(span.attributes.get("gen_ai.tool.definitions"))
+    if definitions := attributes.get("gen_ai.tool.definitions"):
+        found["tools"] = _tool_names(definitions)
     return fitted(found, reading.flaws)
 
 
@@ -62,7 +75,8 @@ def response_metadata(
     attributes = reading.span.attributes
     succeeded = outcome.status == "success"
     found: dict[str, Any] = {"gen_ai.response.id": reading.text("response_id", limit=MAX_VALUE)}
-    found |= {name: attributes.get(name) for name in _RESPONSE_ATTRIBUTES}
+    for name in _RESPONSE_ATTRIBUTES:
+        found[name] = attributes.get(name)
     found["finish_reasons"] = finish_reasons[:MAX_LISTED]
     found[NO_RESPONSE_EVIDENCE] = (succeeded and not outcome.responded) or None
     found[INCOMPLETE_STREAM] = (succeeded and is_stream and not finish_reasons) or None
@@ -72,8 +86,20 @@ def response_metadata(
 
 def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
     """Return the present entries in their order, without those that no longer fit."""
-    present = {k[:MAX_VALUE]: _short(v) for k, v in found.items() if v not in (None, "", [])}
-    if _surely_fits(present) or len(json.dumps(present)) <= MAX_METADATA_BYTES:
+    present: dict[str, Any] = {}
+    chars = 0
+    for name, value in found.items():
+        if not value and value in _ABSENT:
+            continue
+        if type(value) is str and len(value) <= MAX_VALUE >= len(name):
+            present[name] = value
+            chars += len(name) + len(value)
+        else:
+            present[name[:MAX_VALUE]] = short = _short(value)
+            chars += len(name) + len(repr(short))
+    if chars * _JSON_BYTES_PER_CHAR + len(present) * len('"": "", ') <= MAX_METADATA_BYTES:
+        return present
+    if len(json.dumps(present)) <= MAX_METADATA_BYTES:
         return present
     kept: dict[str, Any] = {}
     room_bytes = MAX_METADATA_BYTES - len("{}")
@@ -87,36 +113,12 @@ def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
     return kept
 
 
-def _surely_fits(present: dict[str, Any]) -> bool:
-    """Tell from its `repr`, a fifth of the price, that the JSON is short enough.
-
-    JSON escapes a character of ASCII in no more than twice what `repr` writes, any other in 12.
-    """
-    text = repr(present)
-    return len(text) * (2 if text.isascii() else 12) <= MAX_METADATA_BYTES
-
-
 def _short(value: Any) -> Any:
     if isinstance(value, str):
         return value[:MAX_VALUE]
     if isinstance(value, list):
         return [_short(item) for item in value if isinstance(item, str)][:MAX_LISTED]
     return None if isinstance(value, dict) else value
-
-
-def _sampling(span: Span) -> dict[str, Any]:
-    """Return the numeric request parameters, and of the stop sequences how many there are."""
-    found: dict[str, Any] = {
-        name: value
-        for name, value in span.attributes.items()
-        if name.startswith(_SAMPLING_PREFIX)
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-    }
-    stops = span.attributes.get(_STOP_SEQUENCES)
-    if isinstance(stops, list):
-        found[f"{_STOP_SEQUENCES}.count"] = len(stops)
-    return found
 
 
 def _tool_names(definitions: Value) -> list[str]:

@@ -7,13 +7,14 @@ that the application side uses on a live exception.
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from goldseam.collector.mapping.reading import Reading
-from goldseam.collector.spans import STATUS_ERROR, Attributes, Event, Span
+from goldseam.collector.spans import STATUS_ERROR, Attributes, Span, frozen
 from goldseam.errors.classify import Evidence, classify
 from goldseam.errors.codes import ErrorCode
-from goldseam.errors.fingerprint import error_pattern, fingerprint
+from goldseam.errors.fingerprint import Fingerprint, error_pattern, fingerprint
 from goldseam.errors.fixes import fix_for
 from goldseam.errors.redact import redact
 from goldseam.semconv.attributes import ERROR_CODE, EVENT_ORIGINAL_ERROR
@@ -22,6 +23,9 @@ from goldseam.storage.records import PatternRecord, Status
 MAX_MESSAGE: Final = 2_000
 MAX_TEMPLATE: Final = 500
 MAX_ERROR_CODE: Final = 32
+
+MESSAGES_KEPT: Final = 1_024
+"""Error messages whose fingerprint is remembered: when a provider is down, all are alike."""
 
 _HTTP_STATUSES: Final = range(100, 600)
 _STATUS_IN_TEXT: Final = re.compile(
@@ -32,7 +36,7 @@ _EVIDENCE_CHARS: Final = 10_000
 """The beginning of an error text is all that is read; providers put their codes there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """How a request ended. All but `status`, `responded` and `http_status` is None on success."""
 
@@ -63,10 +67,10 @@ def outcome_of(
     """
     span = reading.span
     responded = bool(finish_reasons) or _has_response(reading)
-    http_status = _http_status(reading) or last_http
+    message = _message(reading)
+    http_status = _http_status(reading, message) or last_http
     if not _failed(reading, finish_reasons, responded=responded):
         return Outcome(status="success", responded=responded, http_status=http_status)
-    message = _message(reading)
     exception = _last_exception(span)
     explicit = reading.text("error_code", limit=MAX_ERROR_CODE)
     kind = reading.text("error_type", limit=MAX_MESSAGE) or _string(exception, "exception.type")
@@ -99,7 +103,7 @@ def first_error(span: Span, outcome: Outcome) -> FirstError | None:
 
 def pattern_of(error: FirstError, *, provider: str, tenant_id: str) -> PatternRecord:
     """Return the pattern that groups errors with the same cause and the same fix."""
-    identity = fingerprint(error.message)
+    identity = _identity(error.message)
     fix = fix_for(ErrorCode(error.code))
     return PatternRecord(
         tenant_id=tenant_id,
@@ -113,14 +117,20 @@ def pattern_of(error: FirstError, *, provider: str, tenant_id: str) -> PatternRe
     )
 
 
+@lru_cache(maxsize=MESSAGES_KEPT)
+def _identity(message: str) -> Fingerprint:
+    return fingerprint(message)
+
+
 def step_error_code(reading: Reading) -> str | None:
     """Return the code of the error that made a recovery step necessary or made it fail."""
     explicit = reading.text("error_code", limit=MAX_ERROR_CODE)
     if explicit is None and reading.span.status_code != STATUS_ERROR:
         return None
     kind = reading.text("error_type", limit=MAX_MESSAGE) or ""
-    status = _http_status(reading)
-    return _code(explicit=explicit, kind=kind, http_status=status, message=_message(reading))
+    message = _message(reading)
+    status = _http_status(reading, message)
+    return _code(explicit=explicit, kind=kind, http_status=status, message=message)
 
 
 def _code(*, explicit: str | None, kind: str, http_status: int | None, message: str) -> str:
@@ -141,21 +151,22 @@ def _failed(reading: Reading, finish_reasons: list[str], *, responded: bool) -> 
 
 
 def _has_response(reading: Reading) -> bool:
-    columns = ("response_id", "provider_model", "input_tokens", "output_tokens", "tokens_used")
-    return any(map(reading.has, columns)) or reading.has("output_text")
+    columns = (
+        "response_id", "provider_model", "input_tokens", "output_tokens", "tokens_used",
+        "output_text",
+    )  # fmt: skip
+    return any(map(reading.has, columns))
 
 
 def http_status_of(span: Span) -> int | None:
     """Return the status that a span of an HTTP client tells."""
-    return _http_status(Reading(span, Counter()))
+    reading = Reading(span, Counter())
+    return _http_status(reading, _message(reading))
 
 
-def _http_status(reading: Reading) -> int | None:
-    candidates = [
-        *reading.all_text("http_status"),
-        *reading.all_text("error_type"),
-        *filter(None, _matched_status(_message(reading))),
-    ]
+def _http_status(reading: Reading, message: str) -> int | None:
+    candidates = reading.all_text("http_status") + reading.all_text("error_type")
+    candidates += filter(None, _matched_status(message))
     for candidate in candidates:
         if candidate.isascii() and candidate.isdigit() and len(candidate) == len("200"):
             status = int(candidate)
@@ -165,7 +176,7 @@ def _http_status(reading: Reading) -> int | None:
 
 
 def _matched_status(message: str) -> tuple[str | None, ...]:
-    match = _STATUS_IN_TEXT.search(message)
+    match = _STATUS_IN_TEXT.search(message) if message else None
     return match.groups() if match else ()
 
 
@@ -176,7 +187,7 @@ def _message(reading: Reading) -> str:
         or _string(_last_exception(span), "exception.message")
         or next(iter(reading.all_text("error_message")), "")
     )
-    return _without_traceback(message)[:_EVIDENCE_CHARS]
+    return _without_traceback(message)[:_EVIDENCE_CHARS] if message else ""
 
 
 def _without_traceback(message: str) -> str:
@@ -190,8 +201,7 @@ def _without_traceback(message: str) -> str:
 
 def _last_exception(span: Span) -> Attributes:
     """Return the last exception event: one dialect records each error twice."""
-    events: list[Event] = [event for event in span.events if event.name == "exception"]
-    return events[-1].attributes if events else {}
+    return next((e.attributes for e in reversed(span.events) if e.name == "exception"), {})
 
 
 def _string(attributes: Attributes, name: str) -> str:

@@ -1,9 +1,13 @@
 """One name for each provider, whatever a dialect calls it."""
 
+from functools import lru_cache
 from typing import Final
 
 UNKNOWN: Final = "unknown"
 MAX_PROVIDER: Final = 64
+
+NAMES_KEPT: Final = 1_024
+"""Names, as senders write them, whose normal form is remembered."""
 
 _NAMES: Final = {
     alias: name
@@ -34,6 +38,7 @@ _API_SUFFIXES: Final = (".chat", ".responses", ".embedding", ".completion", ".me
 """Some dialects append the part of the API that was called."""
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def normalise(provider: str) -> str:
     """Return the name that the tables use for `provider`; an unknown name stays as it is."""
     name = provider.strip().lower()

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from goldseam.collector.dialects import readers_for
+from goldseam.collector.dialects import layout_of
 from goldseam.collector.spans import Span, Value, clean
 
 BAD_VALUE: Final = "bad_value"
@@ -28,29 +28,40 @@ class Reading:
     Attributes:
         span: The span.
         flaws: Counts, by kind, the values that did not fit.
+        layout: What it has in common with spans of the same attributes.
     """
+
+    __slots__ = ("_readers", "flaws", "layout", "span")
 
     def __init__(self, span: Span, flaws: Counter[str]) -> None:
         self.span = span
         self.flaws = flaws
-        self._readers = readers_for(span)
+        self.layout = layout_of(span)
+        self._readers = self.layout.readers
 
     def text(self, column: str, *, limit: int) -> str | None:
         """Return text of at most `limit` characters; whole numbers count as text."""
-        for value in self.values(column):
-            if isinstance(value, str) or type(value) is int:
-                told = str(value).strip()
-                return told if len(told) <= limit else self.cut(told, limit=limit)
-            self.flaws[BAD_VALUE] += 1
+        for read in self._readers.get(column, ()):
+            value = read(self.span)
+            if isinstance(value, str):
+                told = value.strip()
+                if told:
+                    return told if len(told) <= limit else self.cut(told, limit=limit)
+            elif type(value) is int:
+                return self.cut(str(value), limit=limit)
+            elif value is not None:
+                self.flaws[BAD_VALUE] += 1
         return None
 
     def count(self, column: str) -> int | None:
         """Return a whole number from 0 to `MAX_COUNT`; numeric text and 19.0 are read as such."""
-        for value in self.values(column):
-            number = _number(value)
+        for read in self._readers.get(column, ()):
+            value = read(self.span)
+            number = value if type(value) is int else _number(value)
             if number is not None and 0 <= number <= MAX_COUNT and number == int(number):
                 return int(number)
-            self.flaws[BAD_VALUE] += 1
+            if not _blank(value):
+                self.flaws[BAD_VALUE] += 1
         return None
 
     def number(self, column: str) -> float | None:
@@ -90,7 +101,7 @@ class Reading:
 
     def has(self, column: str) -> bool:
         """Return whether any source of the column is present."""
-        return any(True for _ in self.values(column))
+        return any(not _blank(read(self.span)) for read in self._readers.get(column, ()))
 
     def cut(self, value: str, *, limit: int) -> str:
         """Return `value`, shortened to `limit` characters."""
@@ -102,15 +113,23 @@ class Reading:
     def values(self, column: str) -> Iterable[Value]:
         """Return what the sources of the column hold, best first, without blanks."""
         readers = self._readers.get(column)
-        return _values(self.span, readers) if readers else ()  # most columns have none
+        if readers is None:  # as for most columns
+            return ()
+        if len(readers) == 1:
+            value = readers[0](self.span)
+            return () if _blank(value) else (value,)
+        return _values(self.span, readers)
 
 
 def _values(span: Span, readers: Iterable[Callable[[Span], Value]]) -> Iterator[Value]:
     for read in readers:
         value = read(span)
-        if value is None or (isinstance(value, str) and not value.strip()):
-            continue
-        yield value
+        if not _blank(value):
+            yield value
+
+
+def _blank(value: Value) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _number(value: Value) -> int | float | None:

@@ -8,12 +8,12 @@ not depend on how senders cut their spans into requests.
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
 
 from goldseam.collector.dialects.openinference import FRAMEWORK_SCOPES
 from goldseam.collector.mapping.verdict import encloses
-from goldseam.collector.spans import Span
+from goldseam.collector.spans import Span, frozen
 from goldseam.storage.records import PatternRecord, RequestRecord
 from goldseam.storage.transitions import absorb, merge, nests
 
@@ -34,7 +34,7 @@ SpanKey: TypeAlias = tuple[str, str]
 """Trace id and span id."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """A request span with its row, and the pattern of its first error."""
 

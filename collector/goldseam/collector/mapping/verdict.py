@@ -25,6 +25,8 @@ class Verdict(StrEnum):
     HTTP = "http"
     IGNORED = "ignored"
 
+    __hash__ = str.__hash__  # an enum's own is written in Python
+
 
 _OWN: Final[dict[str, Verdict]] = {
     SpanType.REQUEST: Verdict.REQUEST,
