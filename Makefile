@@ -10,7 +10,7 @@ PIP := -m pip --disable-pip-version-check --quiet
 PARALLEL := --numprocesses auto --dist loadfile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-.PHONY: help demo up test test-postgres check docs fuzz dashboards reference smoke stack format clean
+.PHONY: help demo up test test-postgres check docs fuzz prove dashboards reference smoke stack format clean
 
 help:
 	@echo "make demo        run the main job: an app's failing AI calls are mended, stored and shown"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-postgres  test storage on Debian's PostgreSQL 15, which it installs if need be"
 	@echo "make check       lint, types and import contracts, as CI does"
 	@echo "make fuzz        send the API 500 generated requests an operation, with keys and without"
+	@echo "make prove       break what can break, and write what was kept into docs/reliability.md (40 minutes)"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
 	@echo "make reference   write docs/telemetry.md, docs/reference.md and docs/openapi.json from the code"
 	@echo "make docs        build the pages as a site in build/site"
@@ -64,6 +65,9 @@ check: $(VENV)/.ready
 
 fuzz: $(VENV)/.ready
 	@$(BIN)/python tests/reliability/api_fuzz.py $(ARGS)
+
+prove: $(VENV)/.ready
+	@$(BIN)/python tests/reliability/prove.py --write docs/reliability.md $(ARGS)
 
 dashboards: $(VENV)/.ready
 	@$(BIN)/python -m goldseam.grafana.emit grafana/dashboards

@@ -12,8 +12,10 @@ import pytest
 from dirty_equals import IsPartialDict
 from typer.testing import CliRunner
 
-from goldseam.cli import doctor, shown
+from goldseam.cli import doctor, serve, shown
 from goldseam.cli.app import app as command
+from goldseam.collector import CollectorSettings
+from goldseam.collector import create_app as create_collector
 
 Get = Callable[..., Any]
 Store = Callable[..., Any]
@@ -192,9 +194,38 @@ class TestDoctor:
                 "Nobody takes spans",
                 "start `goldseam up`",
             ),
+            (
+                {
+                    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318",
+                    "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+                },
+                "is the HTTP port",
+                "use port 4317",
+            ),
+            (
+                {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+                "know no protocol http/json",
+                "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+            ),
+            (
+                {"GOLDSEAM_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"},
+                "Cannot connect to postgresql://",
+                "correct GOLDSEAM_DATABASE_URL",
+            ),
             ({"GOLDSEAM_RECOVERY": "maybe"}, "GOLDSEAM_RECOVERY", "correct it"),
         ],
-        ids=["disabled", "no exporter", "path", "gRPC port", "no scheme", "nobody", "recovery"],
+        ids=[
+            "disabled",
+            "no exporter",
+            "path",
+            "gRPC port",
+            "no scheme",
+            "nobody",
+            "HTTP port",
+            "unknown protocol",
+            "no database",
+            "recovery",
+        ],
     )
     def test_environment(self, environ: dict[str, str], words: str, remedy: str) -> None:
         """A variable that keeps calls from arriving is named with what to do."""
@@ -218,7 +249,33 @@ class TestDoctor:
         """Something else on the API's port is not taken for the API."""
         with socket.create_server(("127.0.0.1", 0)) as other:
             url = f"http://127.0.0.1:{other.getsockname()[1]}"
-            assert f"The API does not answer at {url}" in self.look(url)
+            told = self.look(url, OTEL_EXPORTER_OTLP_ENDPOINT=url)
+        assert f"Something else answers at {url}: the port is taken" in told
+        assert f"Another program has the port of {url}/v1/traces" in told
+
+    def test_collector_that_asks_for_a_key(self, database: str, make_key: MakeKey) -> None:
+        """A missing key and a wrong one are told apart; the right one is presented as spans are."""
+        settings = CollectorSettings(database_url=database, ingest_keys=True)
+        listener = serve.listen("127.0.0.1", 0, port_flag="--otlp-http-port")
+        service = serve.Service("collector", create_collector(settings), listener)
+        with serve.running([service]):
+
+            def told(**headers: str) -> str:
+                return self.look(OTEL_EXPORTER_OTLP_ENDPOINT=service.url, **headers)
+
+            key = make_key("acme", "ingest:write")
+            assert "asks for a key (401): OTEL_EXPORTER_OTLP_HEADERS=" in told()
+            wrong = told(OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20gs_live_nonsense")
+            assert "does not take this key (401): make one with" in wrong
+            right = told(OTEL_EXPORTER_OTLP_HEADERS=f"authorization=Bearer%20{key}")
+            assert "✓ Spans are taken at" in right
+
+    def test_protocol_left_to_the_launcher(self) -> None:
+        """OpenTelemetry's launcher speaks gRPC unless it is told otherwise, also to port 4318."""
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+        words = "`opentelemetry-instrument` would speak gRPC"
+        assert words in self.look(**endpoint)
+        assert words not in self.look(**endpoint, OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
 
     def test_old_packages(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A package that is too old is named with the version that will do."""

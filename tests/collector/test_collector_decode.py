@@ -10,10 +10,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from goldseam.collector.decode import MAX_DEPTH, MAX_EVENTS, decode_protobuf
-from goldseam.collector.decode_json import decode_json
-from goldseam.collector.refusals import DecodeError
+from goldseam.collector.decode import MAX_DEPTH, MAX_EVENTS, MAX_SPANS, decode_protobuf
+from goldseam.collector.decode_json import MAX_OBJECTS, decode_json
+from goldseam.collector.refusals import BodyTooLarge, DecodeError
 from goldseam.collector.spans import Event, Value
+from goldseam.collector.wire import MAX_ATTRIBUTES
 
 
 def as_otlp_json(body: bytes) -> bytes:
@@ -50,6 +51,15 @@ def attribute(value: Any) -> Value:
     """Decode one attribute given as an OTLP/JSON AnyValue."""
     (span,) = decode_json(one_span(attributes=[{"key": "k", "value": value}]))
     return span.attributes["k"]
+
+
+def field(number: int, content: bytes) -> bytes:
+    """Return a field that has a length, as protobuf writes it."""
+    written, size = bytearray([number << 3 | 2]), len(content)
+    while size > 0x7F:
+        written.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([*written, size]) + content
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -257,3 +267,33 @@ def test_of_too_many_events_both_ends_are_kept() -> None:
 
     assert len(span.events) == MAX_EVENTS
     assert (span.events[0].name, span.events[-1].name) == ("0", str(5 * MAX_EVENTS - 1))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x0a\x00" * (MAX_SPANS + 1),
+        field(1, b"\x12\x00" * (MAX_SPANS + 1)),
+        field(1, field(2, b"\x12\x00" * (MAX_SPANS + 1))),
+        field(1, field(2, field(2, b"\x4a\x00" * (MAX_ATTRIBUTES + 1)))),
+    ],
+    ids=["groups", "scopes", "spans", "attributes"],
+)
+def test_masses_of_nothing_are_refused_before_they_are_objects(body: bytes) -> None:
+    """Two bytes on the wire are a hundred in memory; no real body has so many parts."""
+    with pytest.raises(BodyTooLarge, match="send less"):
+        decode_protobuf(body)
+
+
+def test_masses_of_nothing_in_json_are_refused() -> None:
+    """Three bytes of JSON are a hundred in memory."""
+    with pytest.raises(BodyTooLarge, match="send less"):
+        decode_json(b'{"resourceSpans":[' + b"{}," * MAX_OBJECTS + b"{}]}")
+
+
+def test_masses_of_events_and_links_cost_what_is_read_of_them() -> None:
+    """Of events both ends are read, of links none."""
+    many = b"\x5a\x00" * 100_000 + b"\x6a\x00" * 100_000
+    (found,) = decode_protobuf(field(1, field(2, field(2, many))))
+
+    assert len(found.events) == MAX_EVENTS

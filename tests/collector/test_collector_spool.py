@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from goldseam.collector import spool as spools
 from goldseam.collector.refusals import SpoolFull
 from goldseam.collector.spool import Raw, Spool, SpoolError, SpoolLimits, claim, orphans
 
@@ -85,6 +86,22 @@ def test_a_full_disk_refuses_and_forgets_nothing(tmp_path: Path) -> None:
         spool._connection.execute("PRAGMA max_page_count = 100000")
         spool.append([noise(2)])
         assert (spool.bodies, spool.failing) == (2, None)
+
+
+def test_a_disk_is_never_filled_so_far_that_the_spool_cannot_be_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing bodies needs room too: below the reserve nothing is taken, and all can go."""
+    with claim(tmp_path, LIMITS) as spool:
+        spool.append([noise(1)])
+        with monkeypatch.context() as changed:
+            changed.setattr(spools, "RESERVE_BYTES", 2**60)
+            with pytest.raises(SpoolFull, match="make room on the disk"):
+                spool.append([noise(2)])
+            spool.remove([1])
+
+        spool.append([noise(2)])
+        assert bodies(spool) == [noise(2).body]
 
 
 def test_a_spool_whose_oldest_body_is_too_old_takes_nothing(tmp_path: Path) -> None:

@@ -172,6 +172,19 @@ def test_a_server_whose_owner_was_killed_is_used_again(server: EmbeddedPostgres)
         assert connection.execute("SELECT count(*) FROM ai_request_logs").fetchone() == (0,)
 
 
+def test_a_server_that_recovers_from_a_crashed_session_is_waited_for(
+    server: EmbeddedPostgres,
+) -> None:
+    """PostgreSQL then ends all sessions and takes none for a moment."""
+    server.start()
+    with psycopg.connect(server.url) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        server.start()
+
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_a_stale_pid_file_of_another_program_is_no_obstacle(server: EmbeddedPostgres) -> None:
     """After a reboot the number in the file may be that of any process."""
     server.start()

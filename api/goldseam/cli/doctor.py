@@ -9,17 +9,15 @@ import argparse
 import importlib.util
 import json
 import os
-import socket
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final, Literal
+from typing import Final
 
-from goldseam.cli.defaults import API_PORT, HOST, OTLP_GRPC_PORT, OTLP_HTTP_PORT
+from goldseam.cli import doctor_spans
+from goldseam.cli.defaults import API_PORT, HOST
+from goldseam.cli.probing import Finding, ask, is_listened_at
 from goldseam.recovery.checks import RecoveryConfigError
 from goldseam.recovery.config import load_config
 
@@ -32,25 +30,7 @@ OLDEST: Final = {
 """What Goldseam is tested with; `openai` and `anthropic` only where they are installed."""
 
 _OPTIONAL: Final = frozenset({"openai", "anthropic"})
-_TIMEOUT_S: Final = 3.0
 _MARKS: Final = {"ok": ("✓", 32), "hint": ("!", 33), "fault": ("✗", 31)}
-
-_direct: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a look at one thing gave.
-
-    Attributes:
-        state: `fault` keeps something from working, `hint` may be as wanted.
-        says: What was found.
-        remedy: What to do about it; empty where nothing is to be done.
-    """
-
-    state: Literal["ok", "hint", "fault"]
-    says: str
-    remedy: str = ""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,7 +56,7 @@ def look(environ: Mapping[str, str], *, url: str, key: str | None) -> Iterator[F
     yield from _exporter()
     yield from _variables(environ)
     yield _recovery(environ)
-    yield _collector(environ)
+    yield from doctor_spans.look(environ)
     yield from _api(url, key)
     yield from _database(environ)
 
@@ -132,80 +112,19 @@ def _recovery(environ: Mapping[str, str]) -> Finding:
     return Finding("ok", f"Recovery is {config.mode}")
 
 
-def _collector(environ: Mapping[str, str]) -> Finding:
-    """Send nothing, in the form in which spans would be sent, to where they would go."""
-    traces = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "").strip()
-    base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
-    named = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if traces else "OTEL_EXPORTER_OTLP_ENDPOINT"
-    protocol = environ.get(
-        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-        environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
-    )
-    url = traces or base or f"http://{HOST}:{OTLP_HTTP_PORT}"
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return Finding("fault", f"{named}={url} is no address", f"write http://{HOST}:4318")
-    if protocol == "grpc":
-        return _grpc(parts)
-    if parts.port == OTLP_GRPC_PORT:
-        remedy = f"use port {OTLP_HTTP_PORT}, or OTEL_EXPORTER_OTLP_PROTOCOL=grpc"
-        return Finding("fault", f"{url} is the gRPC port, and spans go by {protocol}", remedy)
-    if not traces and parts.path.rstrip("/").endswith("/v1/traces"):
-        remedy = "leave the path out; exporters add it"
-        return Finding("fault", f"{named} ends in /v1/traces", remedy)
-    return _otlp(url if traces else f"{url.rstrip('/')}/v1/traces", named)
-
-
-def _otlp(url: str, named: str) -> Finding:
-    status, _ = _ask(url, {"Content-Type": "application/x-protobuf"}, data=b"")
-    match status:
-        case None:
-            return Finding(
-                "fault",
-                f"Nobody takes spans at {url}",
-                f"start `goldseam up`, or name where it runs in {named}",
-            )
-        case 200:
-            return Finding("ok", f"Spans are taken at {url}")
-        case 401 | 403:
-            remedy = (
-                "OTEL_EXPORTER_OTLP_HEADERS='Authorization=Bearer gs_…' with scope ingest:write"
-            )
-            return Finding("fault", f"{url} asks for a key ({status})", remedy)
-        case 503:
-            return Finding("hint", f"{url} is busy (503); senders try again", "look at its log")
-        case _:
-            remedy = f"the collector of `goldseam up` listens on port {OTLP_HTTP_PORT}"
-            return Finding("fault", f"{url} answers {status}, so it takes no spans", remedy)
-
-
-def _grpc(parts: urllib.parse.SplitResult) -> Finding:
-    where = str(parts.hostname), parts.port or OTLP_GRPC_PORT
-    address = f"{where[0]}:{where[1]}"
-    if where[1] == OTLP_HTTP_PORT:
-        remedy = f"use port {OTLP_GRPC_PORT}, or OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"
-        return Finding("fault", f"{address} is the HTTP port, and spans go by gRPC", remedy)
-    try:
-        socket.create_connection(where, timeout=_TIMEOUT_S).close()
-    except OSError:
-        return Finding("fault", f"Nobody listens at {address} (gRPC)", "start `goldseam up`")
-    return Finding("ok", f"Somebody listens at {address} (gRPC)")
-
-
 def _api(url: str, key: str | None) -> Iterator[Finding]:
-    status, body = _ask(f"{url}/healthz")
+    status, body = ask(f"{url}/healthz")
+    if status is None and is_listened_at(url):
+        yield _taken(url)
+        return
     if status is None:
         remedy = "start `goldseam up`, or name its address with --url"
         yield Finding("fault", f"The API does not answer at {url}", remedy)
         return
     if not isinstance(body, dict) or body.get("status") != "ok":
-        yield Finding(
-            "fault",
-            f"Something else answers at {url}: the port is taken",
-            "start `goldseam up --api-port …` on another one and name it with --url",
-        )
+        yield _taken(url)
         return
-    if _ask(f"{url}/readyz")[0] != 200:  # noqa: PLR2004 - OK
+    if ask(f"{url}/readyz")[0] != 200:  # noqa: PLR2004 - OK
         remedy = "check that PostgreSQL runs and that GOLDSEAM_DATABASE_URL is right"
         yield Finding("fault", f"The API at {url} has no database", remedy)
         return
@@ -213,9 +132,14 @@ def _api(url: str, key: str | None) -> Iterator[Finding]:
     yield _calls(url, key)
 
 
+def _taken(url: str) -> Finding:
+    remedy = "start `goldseam up --api-port …` on another one and name it with --url"
+    return Finding("fault", f"Something else answers at {url}: the port is taken", remedy)
+
+
 def _calls(url: str, key: str | None) -> Finding:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    status, body = _ask(f"{url}/api/v1/ai/logs/recent?limit=1", headers)
+    status, body = ask(f"{url}/api/v1/ai/logs/recent?limit=1", headers)
     match status:
         case 200 if body:
             return Finding("ok", f"Calls arrive, the latest at {body[0]['created_at']}")
@@ -250,28 +174,6 @@ def _database(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("fault", "The database has no tables yet", "goldseam db upgrade")
     else:
         yield Finding("ok", f"The database is at revision {revision}")
-
-
-def _ask(
-    url: str, headers: Mapping[str, str] | None = None, *, data: bytes | None = None
-) -> tuple[int | None, Any]:
-    """Return status and JSON body of an answer; None where nobody speaks HTTP there."""
-    try:
-        request = urllib.request.Request(url, data, dict(headers or {}))  # noqa: S310 - given
-        with _direct.open(request, timeout=_TIMEOUT_S) as answer:
-            return answer.status, _json(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, _json(error.read())
-    except (OSError, ValueError):  # refused, no HTTP, or no address
-        return None, None
-
-
-def _json(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 def _is_installed(module: str) -> bool:

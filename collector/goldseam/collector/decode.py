@@ -13,15 +13,19 @@ from google.protobuf.message import (  # type: ignore[import-untyped] # ships no
     DecodeError as ProtobufError,
 )
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1 import trace_pb2
 
-from goldseam.collector.refusals import DecodeError
+from goldseam.collector import wire
+from goldseam.collector.refusals import BodyTooLarge, DecodeError
 from goldseam.collector.spans import Event, Span, Value, clean
-from goldseam.collector.wire import Attributes, TraceRequest
+from goldseam.collector.wire import Attributes
 
 MAX_DEPTH: Final = 32
 """Levels of lists and maps that are read; anything below is None. Real telemetry has two or
 three."""
+
+MAX_SPANS: Final = 100_000
+"""Spans of one body, with the groups that they are in. Batches have hundreds to some thousand; one
+that means harm has a span in two bytes."""
 
 MAX_EVENTS: Final = 1_000
 """Events that are read of one span: the first and the last half of this number. One dialect
@@ -33,20 +37,22 @@ def decode_protobuf(body: bytes) -> list[Span]:
 
     Raises:
         DecodeError: The bytes are no such message.
+        BodyTooLarge: It has more parts than any real one.
     """
     try:
-        return list(_spans(TraceRequest.FromString(body)))
+        return list(_spans(wire.TraceRequest.FromString(body)))
     except (ProtobufError, UnicodeDecodeError) as error:
         raise DecodeError(f"the body is no OTLP trace request in protobuf: {error}") from error
 
 
 def _spans(request: Any) -> Iterator[Span]:
     attributes = Attributes(lambda pair: (clean(pair.key), _value(pair.value, 0))).read
-    for group in request.resource_spans:
+    counted = _Counted()
+    for group in counted(request.resource_spans, wire.ResourceSpans):
         resource = attributes(group.resource.attributes)
-        for scope in group.scope_spans:
+        for scope in counted(group.scope_spans, wire.ScopeSpans):
             name, version = clean(scope.scope.name), clean(scope.scope.version)
-            for span in scope.spans:
+            for span in counted(scope.spans, wire.Span):
                 yield Span(
                     trace_id=span.trace_id.hex(),
                     span_id=span.span_id.hex(),
@@ -62,7 +68,7 @@ def _spans(request: Any) -> Iterator[Span]:
                             time_ns=event.time_unix_nano,
                             attributes=attributes(event.attributes),
                         )
-                        for event in both_ends(span.events)
+                        for event in map(wire.Event.FromString, both_ends(span.events))
                     ),
                     status_code=span.status.code,
                     status_message=clean(span.status.message),
@@ -73,7 +79,25 @@ def _spans(request: Any) -> Iterator[Span]:
                 )
 
 
-def both_ends(events: Sequence[trace_pb2.Span.Event]) -> Iterator[trace_pb2.Span.Event]:
+class _Counted:
+    """Reads the messages of one body, level by level, as long as there are not too many."""
+
+    def __init__(self) -> None:
+        self._left = MAX_SPANS
+
+    def __call__(self, raw: Sequence[bytes], kind: Any) -> Iterator[Any]:
+        """Read messages of a kind.
+
+        Raises:
+            BodyTooLarge: There are more than any real body has.
+        """
+        self._left -= len(raw)
+        if self._left < 0:
+            raise BodyTooLarge(f"the body has more than {MAX_SPANS:,} spans: send less at a time")
+        return map(kind.FromString, raw)
+
+
+def both_ends(events: Sequence[bytes]) -> Iterator[bytes]:
     """Yield the first and the last events of a span that has more than `MAX_EVENTS`."""
     half = MAX_EVENTS // 2
     if len(events) <= MAX_EVENTS:

@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from goldseam.collector.decode import MAX_DEPTH, MAX_EVENTS, finite
-from goldseam.collector.refusals import DecodeError
+from goldseam.collector.refusals import BodyTooLarge, DecodeError
 from goldseam.collector.spans import Event, Span, Value, clean
+
+MAX_OBJECTS: Final = 1_000_000
+"""Of one body, counted before it is read: three bytes of JSON are a hundred as a dict. An attribute
+has two, in 50 bytes."""
 
 _Object: TypeAlias = dict[str, Any]
 
@@ -34,7 +38,10 @@ def decode_json(body: bytes) -> list[Span]:
 
     Raises:
         DecodeError: The bytes are no JSON, or the JSON is no such request.
+        BodyTooLarge: It has more parts than any real one.
     """
+    if body.count(b"{") > MAX_OBJECTS:
+        raise BodyTooLarge(f"the body has more than {MAX_OBJECTS:,} objects: send less at a time")
     try:
         request = json.loads(body or b"{}", parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:

@@ -5,8 +5,10 @@ Both receivers call `read`, then `submit`. The way of a body: `decode` → `mapp
 sender waits for is done once the rows are committed or the body is fsynced.
 """
 
+import threading
 from collections import Counter
 from concurrent.futures import Future
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +23,11 @@ from goldseam.collector.refusals import QueueFull, StorageAway
 from goldseam.collector.spans import Span
 from goldseam.collector.spool import Raw
 from goldseam.semconv.attributes import TENANT_ID
+
+LARGE_BYTES: Final = 1024 * 1024
+"""Bodies beyond it are read one at a time: as objects they are many times as large."""
+
+_large_ones: Final = threading.Lock()
 
 DATABASE_REFUSED: Final = "database_refused"
 """Why a span is rejected that could be mapped, but whose row no table takes."""
@@ -67,12 +74,14 @@ def read(raw: Raw) -> Mapped:
 
     Raises:
         DecodeError: It is no OTLP trace request.
+        BodyTooLarge: It has more parts than any real one.
     """
-    decode = decode_json if raw.media_type == JSON else decode_protobuf
-    spans = decode(raw.body)
-    if raw.tenant:
-        spans = [_owned(span, raw.tenant) for span in spans]
-    return map_spans(spans)
+    with _large_ones if len(raw.body) > LARGE_BYTES else nullcontext():
+        decode = decode_json if raw.media_type == JSON else decode_protobuf
+        spans = decode(raw.body)
+        if raw.tenant:
+            spans = [_owned(span, raw.tenant) for span in spans]
+        return map_spans(spans)
 
 
 def _owned(span: Span, tenant: str) -> Span:

@@ -26,7 +26,8 @@ DAYS_AHEAD: Final = 3
 """A weekend without maintenance leaves no day without its partition."""
 
 OVERDUE_PERIOD_S: Final = 60.0
-"""A call that never ended is shown as such this much later at most."""
+"""A call that never ended is shown as such this much later at most; sooner with a shorter time-out
+for such calls."""
 
 _STATEMENT_TIMEOUT_S: Final = 30.0
 
@@ -54,7 +55,7 @@ def jobs(settings: CollectorSettings) -> tuple[Job, ...]:
         ),
         Job(
             name="giving up overdue requests",
-            period_s=OVERDUE_PERIOD_S,
+            period_s=min(OVERDUE_PERIOD_S, settings.pending_timeout_s),
             run=lambda: give_up_overdue(url, _now(), timeout=timeout),
         ),
     )

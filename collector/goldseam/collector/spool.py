@@ -11,6 +11,7 @@ in the same file, where `SELECT * FROM bodies WHERE set_aside IS NOT NULL` shows
 """
 
 import os
+import shutil
 import sqlite3
 import threading
 import time
@@ -25,6 +26,10 @@ from goldseam.collector.refusals import SpoolFull
 
 SET_ASIDE_SHARE: Final = 1 / 8
 """Part of the spool that bodies set aside may fill; beyond it the oldest of them goes."""
+
+RESERVE_BYTES: Final = 16 * 1024 * 1024
+"""Room on the disk that is left free: SQLite needs some even to remove what is stored, as much as
+its log has grown to (4 MiB, or the bodies of one group)."""
 
 _COMPRESSION: Final = 1
 """Spans shrink to a sixth at the fastest level, 5 µs each; the spool lasts six times as long."""
@@ -157,6 +162,12 @@ class Spool:
 
     def refusal(self, size_bytes: int = 0) -> SpoolFull | None:
         """Return why no body of this size is taken now, None if one is."""
+        left_bytes = shutil.disk_usage(self.path.parent).free
+        if left_bytes < RESERVE_BYTES + 2 * size_bytes:
+            return SpoolFull(
+                f"the spool's disk has {left_bytes >> 20} MiB left, and needs "
+                f"{RESERVE_BYTES >> 20} to be emptied: make room on the disk of {self.path.parent}"
+            )
         if self._held_bytes + self._aside_bytes + size_bytes > self._limits.max_bytes:
             return SpoolFull(
                 f"the spool holds its limit of {self._limits.max_bytes} bytes: bring the database "

@@ -6,9 +6,12 @@ OTLP's own descriptors, with attributes declared as bytes, make the library hand
 unread. Most are then a key and a short value, read with a few slices, and in a body the same ones
 come again and again. Whatever looks otherwise is left to the official classes, so the values are
 those that they give.
+
+The messages that come in masses are handed over unread as well, each as its bytes: two bytes on the
+wire are a hundred as an object, so each level is counted before it is read.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from google.protobuf import (  # type: ignore[import-untyped] # ships no types
@@ -22,10 +25,17 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from goldseam.collector.refusals import BodyTooLarge
 from goldseam.collector.spans import Value, clean
 
+MAX_ATTRIBUTES: Final = 1_000_000
+"""Of one body; in the largest body each would have 16 bytes, and real ones have twice as many."""
+
 _REQUEST: Final = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
-_UNREAD: Final = "attributes"
+_TRACE: Final = "opentelemetry.proto.trace.v1"
+_UNREAD: Final = frozenset(
+    {"resource_spans", "scope_spans", "spans", "events", "links", "attributes"}
+)
 _FILES: Final = (common_pb2, resource_pb2, trace_pb2, trace_service_pb2)
 
 _KEY: Final = 0x0A
@@ -39,8 +49,8 @@ _ONE_BYTE: Final = 0x80
 """Lengths and numbers below it take one byte."""
 
 
-def _request_class() -> Any:
-    """Return the class of a trace request whose attributes are bytes."""
+def _pool() -> Any:
+    """Return OTLP's messages, with those that repeat as bytes."""
     pool = descriptor_pool.DescriptorPool()
     for module in _FILES:
         file = descriptor_pb2.FileDescriptorProto()
@@ -48,20 +58,31 @@ def _request_class() -> Any:
         for message in file.message_type:
             _leave_unread(message)
         pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(_REQUEST))
+    return pool
 
 
 def _leave_unread(message: Any) -> None:
     for field in message.field:
-        if field.name == _UNREAD:
+        if field.name in _UNREAD:
             field.type = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
             field.ClearField("type_name")
     for inner in message.nested_type:
         _leave_unread(inner)
 
 
-TraceRequest: Final = _request_class()
-"""`ExportTraceServiceRequest` in whose messages `attributes` are `KeyValue`s as bytes."""
+_messages: Final = _pool()
+
+
+def _class(name: str) -> Any:
+    return message_factory.GetMessageClass(_messages.FindMessageTypeByName(name))
+
+
+TraceRequest: Final = _class(_REQUEST)
+ResourceSpans: Final = _class(f"{_TRACE}.ResourceSpans")
+ScopeSpans: Final = _class(f"{_TRACE}.ScopeSpans")
+Span: Final = _class(f"{_TRACE}.Span")
+Event: Final = _class(f"{_TRACE}.Span.Event")
+"""OTLP's own, but that what repeats in them is the messages' bytes."""
 
 
 class Attributes:
@@ -74,14 +95,19 @@ class Attributes:
     def __init__(self, plain: Callable[[KeyValue], tuple[str, Value]]) -> None:
         self._plain = plain
         self._seen: dict[bytes, tuple[str, Value]] = {}
+        self._left = MAX_ATTRIBUTES
 
-    def read(self, pairs: Iterable[bytes]) -> dict[str, Value]:
+    def read(self, pairs: Sequence[bytes]) -> dict[str, Value]:
         """Return attributes by their keys.
 
         Raises:
+            BodyTooLarge: The body has more attributes than any real one.
             DecodeError: The protobuf library's: something is no `KeyValue`.
             UnicodeDecodeError: A text is no UTF-8.
         """
+        self._left -= len(pairs)
+        if self._left < 0:
+            raise BodyTooLarge(f"the body has more than {MAX_ATTRIBUTES:,} attributes: send less")
         seen = self._seen
         found: dict[str, Value] = {}
         for raw in pairs:

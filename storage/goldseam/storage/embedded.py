@@ -34,6 +34,9 @@ and the socket asks nobody for a password."""
 _RECOVERY_TIMEOUT_S: Final = 120
 """After a crash the server first replays its log, at most `max_wal_size` (1 GB) of it."""
 
+_PASSING: Final = ("starting up", "not yet accepting", "in recovery mode")
+"""What a server says that takes connections soon; the last after a crash of one of its sessions."""
+
 _POLL_S: Final = 0.1
 _LOCK_FILE: Final = "owner.lock"
 """Held while a process owns the folder; the system lets go of it when the process dies."""
@@ -223,8 +226,8 @@ class EmbeddedPostgres:
             try:
                 return psycopg.connect(self._url(_SUPERUSER, "postgres"), autocommit=True)
             except psycopg.OperationalError as error:
-                starting = "starting up" in str(error) or "not yet accepting" in str(error)
-                if not starting or time.monotonic() > deadline_s:
+                passing = any(words in str(error) for words in _PASSING)
+                if not passing or time.monotonic() > deadline_s:
                     raise
             time.sleep(_POLL_S)
 
