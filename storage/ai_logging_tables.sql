@@ -670,11 +670,10 @@ COMMENT ON COLUMN ai_stats_hour_all.wasted_ms IS 'Milliseconds of calls that fai
 
 ALTER TABLE ai_stats_hour_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
-CREATE TABLE ai_stats_day (
+CREATE TABLE ai_stats_total_hour (
     tenant_id TEXT NOT NULL, 
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     provider TEXT NOT NULL, 
-    model TEXT NOT NULL, 
     module TEXT NOT NULL, 
     success_count BIGINT DEFAULT 0 NOT NULL, 
     error_count BIGINT DEFAULT 0 NOT NULL, 
@@ -706,88 +705,88 @@ CREATE TABLE ai_stats_day (
     recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
     recovery_wait_ms NUMERIC DEFAULT 0 NOT NULL, 
     wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_day PRIMARY KEY (tenant_id, bucket, provider, model, module)
+    durations NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_total_hour PRIMARY KEY (tenant_id, bucket, provider, module)
 );
 
-COMMENT ON TABLE ai_stats_day IS 'Sums over the requests of each day, without duplicates';
+COMMENT ON TABLE ai_stats_total_hour IS 'Sums over the requests of each hour, all models together, no duplicates';
 
-COMMENT ON COLUMN ai_stats_day.tenant_id IS 'Owner of the requests';
+COMMENT ON COLUMN ai_stats_total_hour.tenant_id IS 'Owner of the requests';
 
-COMMENT ON COLUMN ai_stats_day.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN ai_stats_total_hour.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_day.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_hour.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_day.model IS 'model_requested of the requests, unknown, or other';
+COMMENT ON COLUMN ai_stats_total_hour.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_day.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_hour.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN ai_stats_day.success_count IS 'Calls that were answered, mended ones too';
+COMMENT ON COLUMN ai_stats_total_hour.error_count IS 'Calls that failed for good, time-outs included';
 
-COMMENT ON COLUMN ai_stats_day.error_count IS 'Calls that failed for good, time-outs included';
+COMMENT ON COLUMN ai_stats_total_hour.timeout_count IS 'Calls that failed for good with a time-out';
 
-COMMENT ON COLUMN ai_stats_day.timeout_count IS 'Calls that failed for good with a time-out';
+COMMENT ON COLUMN ai_stats_total_hour.pending_count IS 'Calls that have started and not ended';
 
-COMMENT ON COLUMN ai_stats_day.pending_count IS 'Calls that have started and not ended';
+COMMENT ON COLUMN ai_stats_total_hour.cancelled_count IS 'Calls that the application gave up';
 
-COMMENT ON COLUMN ai_stats_day.cancelled_count IS 'Calls that the application gave up';
+COMMENT ON COLUMN ai_stats_total_hour.abandoned_count IS 'Calls of which no end was ever heard';
 
-COMMENT ON COLUMN ai_stats_day.abandoned_count IS 'Calls of which no end was ever heard';
+COMMENT ON COLUMN ai_stats_total_hour.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_day.first_try_count IS 'Calls that were answered by the first request that was sent';
+COMMENT ON COLUMN ai_stats_total_hour.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
 
-COMMENT ON COLUMN ai_stats_day.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+COMMENT ON COLUMN ai_stats_total_hour.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
-COMMENT ON COLUMN ai_stats_day.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
+COMMENT ON COLUMN ai_stats_total_hour.recovered_by_retry IS 'Calls that retry mended';
 
-COMMENT ON COLUMN ai_stats_day.recovered_by_retry IS 'Calls that retry mended';
+COMMENT ON COLUMN ai_stats_total_hour.recovered_by_simplify IS 'Calls that simplify mended';
 
-COMMENT ON COLUMN ai_stats_day.recovered_by_simplify IS 'Calls that simplify mended';
+COMMENT ON COLUMN ai_stats_total_hour.recovered_by_fallback IS 'Calls that fallback mended';
 
-COMMENT ON COLUMN ai_stats_day.recovered_by_fallback IS 'Calls that fallback mended';
+COMMENT ON COLUMN ai_stats_total_hour.recovered_by_cache IS 'Calls that cache mended';
 
-COMMENT ON COLUMN ai_stats_day.recovered_by_cache IS 'Calls that cache mended';
+COMMENT ON COLUMN ai_stats_total_hour.degraded_count IS 'Calls answered at lower quality';
 
-COMMENT ON COLUMN ai_stats_day.degraded_count IS 'Calls answered at lower quality';
+COMMENT ON COLUMN ai_stats_total_hour.cache_hit_count IS 'Calls that Goldseam''s cache answered';
 
-COMMENT ON COLUMN ai_stats_day.cache_hit_count IS 'Calls that Goldseam''s cache answered';
+COMMENT ON COLUMN ai_stats_total_hour.attempt_count IS 'Requests sent to providers, first tries too';
 
-COMMENT ON COLUMN ai_stats_day.attempt_count IS 'Requests sent to providers, first tries too';
+COMMENT ON COLUMN ai_stats_total_hour.input_tokens IS 'Tokens read';
 
-COMMENT ON COLUMN ai_stats_day.input_tokens IS 'Tokens read';
+COMMENT ON COLUMN ai_stats_total_hour.output_tokens IS 'Tokens written';
 
-COMMENT ON COLUMN ai_stats_day.output_tokens IS 'Tokens written';
+COMMENT ON COLUMN ai_stats_total_hour.tokens_used IS 'Tokens read and written';
 
-COMMENT ON COLUMN ai_stats_day.tokens_used IS 'Tokens read and written';
+COMMENT ON COLUMN ai_stats_total_hour.tokens_known_count IS 'Calls whose tokens are known';
 
-COMMENT ON COLUMN ai_stats_day.tokens_known_count IS 'Calls whose tokens are known';
+COMMENT ON COLUMN ai_stats_total_hour.wasted_tokens IS 'Tokens of calls that failed for good';
 
-COMMENT ON COLUMN ai_stats_day.wasted_tokens IS 'Tokens of calls that failed for good';
+COMMENT ON COLUMN ai_stats_total_hour.cost_usd IS 'US dollars';
 
-COMMENT ON COLUMN ai_stats_day.cost_usd IS 'US dollars';
+COMMENT ON COLUMN ai_stats_total_hour.cost_known_count IS 'Calls whose cost is known';
 
-COMMENT ON COLUMN ai_stats_day.cost_known_count IS 'Calls whose cost is known';
+COMMENT ON COLUMN ai_stats_total_hour.wasted_cost_usd IS 'US dollars for calls that failed for good';
 
-COMMENT ON COLUMN ai_stats_day.wasted_cost_usd IS 'US dollars for calls that failed for good';
+COMMENT ON COLUMN ai_stats_total_hour.duration_ms IS 'Milliseconds of calls that ended in success or error';
 
-COMMENT ON COLUMN ai_stats_day.duration_ms IS 'Milliseconds of calls that ended in success or error';
+COMMENT ON COLUMN ai_stats_total_hour.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN ai_stats_day.first_try_ms IS 'Milliseconds of first_try_count';
+COMMENT ON COLUMN ai_stats_total_hour.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_day.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+COMMENT ON COLUMN ai_stats_total_hour.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+COMMENT ON COLUMN ai_stats_total_hour.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
-COMMENT ON COLUMN ai_stats_day.recovery_wait_ms IS 'Milliseconds waited between attempts';
+COMMENT ON COLUMN ai_stats_total_hour.wasted_ms IS 'Milliseconds of calls that failed for good';
 
-COMMENT ON COLUMN ai_stats_day.wasted_ms IS 'Milliseconds of calls that failed for good';
+COMMENT ON COLUMN ai_stats_total_hour.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
 
-ALTER TABLE ai_stats_day SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE ai_stats_total_hour SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
-CREATE TABLE ai_stats_day_all (
+CREATE TABLE ai_stats_total_hour_all (
     tenant_id TEXT NOT NULL, 
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     provider TEXT NOT NULL, 
-    model TEXT NOT NULL, 
     module TEXT NOT NULL, 
     success_count BIGINT DEFAULT 0 NOT NULL, 
     error_count BIGINT DEFAULT 0 NOT NULL, 
@@ -819,213 +818,348 @@ CREATE TABLE ai_stats_day_all (
     recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
     recovery_wait_ms NUMERIC DEFAULT 0 NOT NULL, 
     wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_day_all PRIMARY KEY (tenant_id, bucket, provider, model, module)
+    durations NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_total_hour_all PRIMARY KEY (tenant_id, bucket, provider, module)
 );
 
-COMMENT ON TABLE ai_stats_day_all IS 'Sums over the requests of each day, without duplicates';
+COMMENT ON TABLE ai_stats_total_hour_all IS 'Sums over the requests of each hour, all models together, no duplicates';
 
-COMMENT ON COLUMN ai_stats_day_all.tenant_id IS 'Always * (all tenants together)';
+COMMENT ON COLUMN ai_stats_total_hour_all.tenant_id IS 'Always * (all tenants together)';
 
-COMMENT ON COLUMN ai_stats_day_all.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN ai_stats_total_hour_all.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_day_all.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_hour_all.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_day_all.model IS 'model_requested of the requests, unknown, or other';
+COMMENT ON COLUMN ai_stats_total_hour_all.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_day_all.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_hour_all.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN ai_stats_day_all.success_count IS 'Calls that were answered, mended ones too';
+COMMENT ON COLUMN ai_stats_total_hour_all.error_count IS 'Calls that failed for good, time-outs included';
 
-COMMENT ON COLUMN ai_stats_day_all.error_count IS 'Calls that failed for good, time-outs included';
+COMMENT ON COLUMN ai_stats_total_hour_all.timeout_count IS 'Calls that failed for good with a time-out';
 
-COMMENT ON COLUMN ai_stats_day_all.timeout_count IS 'Calls that failed for good with a time-out';
+COMMENT ON COLUMN ai_stats_total_hour_all.pending_count IS 'Calls that have started and not ended';
 
-COMMENT ON COLUMN ai_stats_day_all.pending_count IS 'Calls that have started and not ended';
+COMMENT ON COLUMN ai_stats_total_hour_all.cancelled_count IS 'Calls that the application gave up';
 
-COMMENT ON COLUMN ai_stats_day_all.cancelled_count IS 'Calls that the application gave up';
+COMMENT ON COLUMN ai_stats_total_hour_all.abandoned_count IS 'Calls of which no end was ever heard';
 
-COMMENT ON COLUMN ai_stats_day_all.abandoned_count IS 'Calls of which no end was ever heard';
+COMMENT ON COLUMN ai_stats_total_hour_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_day_all.first_try_count IS 'Calls that were answered by the first request that was sent';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+COMMENT ON COLUMN ai_stats_total_hour_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
-COMMENT ON COLUMN ai_stats_day_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovered_by_retry IS 'Calls that retry mended';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_by_retry IS 'Calls that retry mended';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovered_by_simplify IS 'Calls that simplify mended';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_by_simplify IS 'Calls that simplify mended';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovered_by_fallback IS 'Calls that fallback mended';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_by_fallback IS 'Calls that fallback mended';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovered_by_cache IS 'Calls that cache mended';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_by_cache IS 'Calls that cache mended';
+COMMENT ON COLUMN ai_stats_total_hour_all.degraded_count IS 'Calls answered at lower quality';
 
-COMMENT ON COLUMN ai_stats_day_all.degraded_count IS 'Calls answered at lower quality';
+COMMENT ON COLUMN ai_stats_total_hour_all.cache_hit_count IS 'Calls that Goldseam''s cache answered';
 
-COMMENT ON COLUMN ai_stats_day_all.cache_hit_count IS 'Calls that Goldseam''s cache answered';
+COMMENT ON COLUMN ai_stats_total_hour_all.attempt_count IS 'Requests sent to providers, first tries too';
 
-COMMENT ON COLUMN ai_stats_day_all.attempt_count IS 'Requests sent to providers, first tries too';
+COMMENT ON COLUMN ai_stats_total_hour_all.input_tokens IS 'Tokens read';
 
-COMMENT ON COLUMN ai_stats_day_all.input_tokens IS 'Tokens read';
+COMMENT ON COLUMN ai_stats_total_hour_all.output_tokens IS 'Tokens written';
 
-COMMENT ON COLUMN ai_stats_day_all.output_tokens IS 'Tokens written';
+COMMENT ON COLUMN ai_stats_total_hour_all.tokens_used IS 'Tokens read and written';
 
-COMMENT ON COLUMN ai_stats_day_all.tokens_used IS 'Tokens read and written';
+COMMENT ON COLUMN ai_stats_total_hour_all.tokens_known_count IS 'Calls whose tokens are known';
 
-COMMENT ON COLUMN ai_stats_day_all.tokens_known_count IS 'Calls whose tokens are known';
+COMMENT ON COLUMN ai_stats_total_hour_all.wasted_tokens IS 'Tokens of calls that failed for good';
 
-COMMENT ON COLUMN ai_stats_day_all.wasted_tokens IS 'Tokens of calls that failed for good';
+COMMENT ON COLUMN ai_stats_total_hour_all.cost_usd IS 'US dollars';
 
-COMMENT ON COLUMN ai_stats_day_all.cost_usd IS 'US dollars';
+COMMENT ON COLUMN ai_stats_total_hour_all.cost_known_count IS 'Calls whose cost is known';
 
-COMMENT ON COLUMN ai_stats_day_all.cost_known_count IS 'Calls whose cost is known';
+COMMENT ON COLUMN ai_stats_total_hour_all.wasted_cost_usd IS 'US dollars for calls that failed for good';
 
-COMMENT ON COLUMN ai_stats_day_all.wasted_cost_usd IS 'US dollars for calls that failed for good';
+COMMENT ON COLUMN ai_stats_total_hour_all.duration_ms IS 'Milliseconds of calls that ended in success or error';
 
-COMMENT ON COLUMN ai_stats_day_all.duration_ms IS 'Milliseconds of calls that ended in success or error';
+COMMENT ON COLUMN ai_stats_total_hour_all.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN ai_stats_day_all.first_try_ms IS 'Milliseconds of first_try_count';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_day_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
-COMMENT ON COLUMN ai_stats_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+COMMENT ON COLUMN ai_stats_total_hour_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
-COMMENT ON COLUMN ai_stats_day_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
+COMMENT ON COLUMN ai_stats_total_hour_all.wasted_ms IS 'Milliseconds of calls that failed for good';
 
-COMMENT ON COLUMN ai_stats_day_all.wasted_ms IS 'Milliseconds of calls that failed for good';
+COMMENT ON COLUMN ai_stats_total_hour_all.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
 
-ALTER TABLE ai_stats_day_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE ai_stats_total_hour_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
-CREATE TABLE ai_stats_latency_hour (
+CREATE TABLE ai_stats_total_day (
     tenant_id TEXT NOT NULL, 
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     provider TEXT NOT NULL, 
     module TEXT NOT NULL, 
-    bin SMALLINT NOT NULL, 
-    request_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_latency_hour PRIMARY KEY (tenant_id, bucket, provider, module, bin)
+    success_count BIGINT DEFAULT 0 NOT NULL, 
+    error_count BIGINT DEFAULT 0 NOT NULL, 
+    timeout_count BIGINT DEFAULT 0 NOT NULL, 
+    pending_count BIGINT DEFAULT 0 NOT NULL, 
+    cancelled_count BIGINT DEFAULT 0 NOT NULL, 
+    abandoned_count BIGINT DEFAULT 0 NOT NULL, 
+    first_try_count BIGINT DEFAULT 0 NOT NULL, 
+    recovered_count BIGINT DEFAULT 0 NOT NULL, 
+    spared_count BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_retry BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_simplify BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_fallback BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_cache BIGINT DEFAULT 0 NOT NULL, 
+    degraded_count BIGINT DEFAULT 0 NOT NULL, 
+    cache_hit_count BIGINT DEFAULT 0 NOT NULL, 
+    attempt_count BIGINT DEFAULT 0 NOT NULL, 
+    input_tokens BIGINT DEFAULT 0 NOT NULL, 
+    output_tokens BIGINT DEFAULT 0 NOT NULL, 
+    tokens_used BIGINT DEFAULT 0 NOT NULL, 
+    tokens_known_count BIGINT DEFAULT 0 NOT NULL, 
+    wasted_tokens BIGINT DEFAULT 0 NOT NULL, 
+    cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    cost_known_count BIGINT DEFAULT 0 NOT NULL, 
+    wasted_cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    duration_ms NUMERIC DEFAULT 0 NOT NULL, 
+    first_try_ms NUMERIC DEFAULT 0 NOT NULL, 
+    recovered_ms NUMERIC DEFAULT 0 NOT NULL, 
+    recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
+    recovery_wait_ms NUMERIC DEFAULT 0 NOT NULL, 
+    wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
+    durations NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_total_day PRIMARY KEY (tenant_id, bucket, provider, module)
 );
 
-COMMENT ON TABLE ai_stats_latency_hour IS 'Histogram of processing_time_ms of each hour; histograms add up';
+COMMENT ON TABLE ai_stats_total_day IS 'Sums over the requests of each day, all models together, no duplicates';
 
-COMMENT ON COLUMN ai_stats_latency_hour.tenant_id IS 'Owner of the requests';
+COMMENT ON COLUMN ai_stats_total_day.tenant_id IS 'Owner of the requests';
 
-COMMENT ON COLUMN ai_stats_latency_hour.bucket IS 'Start of the hour in UTC in which the calls started';
+COMMENT ON COLUMN ai_stats_total_day.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_latency_hour.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_latency_hour.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_latency_hour.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN ai_stats_total_day.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN ai_stats_latency_hour.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN ai_stats_total_day.error_count IS 'Calls that failed for good, time-outs included';
 
-ALTER TABLE ai_stats_latency_hour SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON COLUMN ai_stats_total_day.timeout_count IS 'Calls that failed for good with a time-out';
 
-CREATE TABLE ai_stats_latency_hour_all (
+COMMENT ON COLUMN ai_stats_total_day.pending_count IS 'Calls that have started and not ended';
+
+COMMENT ON COLUMN ai_stats_total_day.cancelled_count IS 'Calls that the application gave up';
+
+COMMENT ON COLUMN ai_stats_total_day.abandoned_count IS 'Calls of which no end was ever heard';
+
+COMMENT ON COLUMN ai_stats_total_day.first_try_count IS 'Calls that were answered by the first request that was sent';
+
+COMMENT ON COLUMN ai_stats_total_day.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN ai_stats_total_day.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
+
+COMMENT ON COLUMN ai_stats_total_day.recovered_by_retry IS 'Calls that retry mended';
+
+COMMENT ON COLUMN ai_stats_total_day.recovered_by_simplify IS 'Calls that simplify mended';
+
+COMMENT ON COLUMN ai_stats_total_day.recovered_by_fallback IS 'Calls that fallback mended';
+
+COMMENT ON COLUMN ai_stats_total_day.recovered_by_cache IS 'Calls that cache mended';
+
+COMMENT ON COLUMN ai_stats_total_day.degraded_count IS 'Calls answered at lower quality';
+
+COMMENT ON COLUMN ai_stats_total_day.cache_hit_count IS 'Calls that Goldseam''s cache answered';
+
+COMMENT ON COLUMN ai_stats_total_day.attempt_count IS 'Requests sent to providers, first tries too';
+
+COMMENT ON COLUMN ai_stats_total_day.input_tokens IS 'Tokens read';
+
+COMMENT ON COLUMN ai_stats_total_day.output_tokens IS 'Tokens written';
+
+COMMENT ON COLUMN ai_stats_total_day.tokens_used IS 'Tokens read and written';
+
+COMMENT ON COLUMN ai_stats_total_day.tokens_known_count IS 'Calls whose tokens are known';
+
+COMMENT ON COLUMN ai_stats_total_day.wasted_tokens IS 'Tokens of calls that failed for good';
+
+COMMENT ON COLUMN ai_stats_total_day.cost_usd IS 'US dollars';
+
+COMMENT ON COLUMN ai_stats_total_day.cost_known_count IS 'Calls whose cost is known';
+
+COMMENT ON COLUMN ai_stats_total_day.wasted_cost_usd IS 'US dollars for calls that failed for good';
+
+COMMENT ON COLUMN ai_stats_total_day.duration_ms IS 'Milliseconds of calls that ended in success or error';
+
+COMMENT ON COLUMN ai_stats_total_day.first_try_ms IS 'Milliseconds of first_try_count';
+
+COMMENT ON COLUMN ai_stats_total_day.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+
+COMMENT ON COLUMN ai_stats_total_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+
+COMMENT ON COLUMN ai_stats_total_day.recovery_wait_ms IS 'Milliseconds waited between attempts';
+
+COMMENT ON COLUMN ai_stats_total_day.wasted_ms IS 'Milliseconds of calls that failed for good';
+
+COMMENT ON COLUMN ai_stats_total_day.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+
+ALTER TABLE ai_stats_total_day SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE ai_stats_total_day_all (
     tenant_id TEXT NOT NULL, 
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     provider TEXT NOT NULL, 
     module TEXT NOT NULL, 
-    bin SMALLINT NOT NULL, 
-    request_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_latency_hour_all PRIMARY KEY (tenant_id, bucket, provider, module, bin)
+    success_count BIGINT DEFAULT 0 NOT NULL, 
+    error_count BIGINT DEFAULT 0 NOT NULL, 
+    timeout_count BIGINT DEFAULT 0 NOT NULL, 
+    pending_count BIGINT DEFAULT 0 NOT NULL, 
+    cancelled_count BIGINT DEFAULT 0 NOT NULL, 
+    abandoned_count BIGINT DEFAULT 0 NOT NULL, 
+    first_try_count BIGINT DEFAULT 0 NOT NULL, 
+    recovered_count BIGINT DEFAULT 0 NOT NULL, 
+    spared_count BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_retry BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_simplify BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_fallback BIGINT DEFAULT 0 NOT NULL, 
+    recovered_by_cache BIGINT DEFAULT 0 NOT NULL, 
+    degraded_count BIGINT DEFAULT 0 NOT NULL, 
+    cache_hit_count BIGINT DEFAULT 0 NOT NULL, 
+    attempt_count BIGINT DEFAULT 0 NOT NULL, 
+    input_tokens BIGINT DEFAULT 0 NOT NULL, 
+    output_tokens BIGINT DEFAULT 0 NOT NULL, 
+    tokens_used BIGINT DEFAULT 0 NOT NULL, 
+    tokens_known_count BIGINT DEFAULT 0 NOT NULL, 
+    wasted_tokens BIGINT DEFAULT 0 NOT NULL, 
+    cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    cost_known_count BIGINT DEFAULT 0 NOT NULL, 
+    wasted_cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    duration_ms NUMERIC DEFAULT 0 NOT NULL, 
+    first_try_ms NUMERIC DEFAULT 0 NOT NULL, 
+    recovered_ms NUMERIC DEFAULT 0 NOT NULL, 
+    recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
+    recovery_wait_ms NUMERIC DEFAULT 0 NOT NULL, 
+    wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
+    durations NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_total_day_all PRIMARY KEY (tenant_id, bucket, provider, module)
 );
 
-COMMENT ON TABLE ai_stats_latency_hour_all IS 'Histogram of processing_time_ms of each hour; histograms add up';
+COMMENT ON TABLE ai_stats_total_day_all IS 'Sums over the requests of each day, all models together, no duplicates';
 
-COMMENT ON COLUMN ai_stats_latency_hour_all.tenant_id IS 'Always * (all tenants together)';
+COMMENT ON COLUMN ai_stats_total_day_all.tenant_id IS 'Always * (all tenants together)';
 
-COMMENT ON COLUMN ai_stats_latency_hour_all.bucket IS 'Start of the hour in UTC in which the calls started';
+COMMENT ON COLUMN ai_stats_total_day_all.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_latency_hour_all.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day_all.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_latency_hour_all.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day_all.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN ai_stats_latency_hour_all.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN ai_stats_total_day_all.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN ai_stats_latency_hour_all.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN ai_stats_total_day_all.error_count IS 'Calls that failed for good, time-outs included';
 
-ALTER TABLE ai_stats_latency_hour_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON COLUMN ai_stats_total_day_all.timeout_count IS 'Calls that failed for good with a time-out';
 
-CREATE TABLE ai_stats_latency_day (
-    tenant_id TEXT NOT NULL, 
-    bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
-    provider TEXT NOT NULL, 
-    module TEXT NOT NULL, 
-    bin SMALLINT NOT NULL, 
-    request_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_latency_day PRIMARY KEY (tenant_id, bucket, provider, module, bin)
-);
+COMMENT ON COLUMN ai_stats_total_day_all.pending_count IS 'Calls that have started and not ended';
 
-COMMENT ON TABLE ai_stats_latency_day IS 'Histogram of processing_time_ms of each day; histograms add up';
+COMMENT ON COLUMN ai_stats_total_day_all.cancelled_count IS 'Calls that the application gave up';
 
-COMMENT ON COLUMN ai_stats_latency_day.tenant_id IS 'Owner of the requests';
+COMMENT ON COLUMN ai_stats_total_day_all.abandoned_count IS 'Calls of which no end was ever heard';
 
-COMMENT ON COLUMN ai_stats_latency_day.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN ai_stats_total_day_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN ai_stats_latency_day.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
 
-COMMENT ON COLUMN ai_stats_latency_day.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
-COMMENT ON COLUMN ai_stats_latency_day.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN ai_stats_total_day_all.recovered_by_retry IS 'Calls that retry mended';
 
-COMMENT ON COLUMN ai_stats_latency_day.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN ai_stats_total_day_all.recovered_by_simplify IS 'Calls that simplify mended';
 
-ALTER TABLE ai_stats_latency_day SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON COLUMN ai_stats_total_day_all.recovered_by_fallback IS 'Calls that fallback mended';
 
-CREATE TABLE ai_stats_latency_day_all (
-    tenant_id TEXT NOT NULL, 
-    bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
-    provider TEXT NOT NULL, 
-    module TEXT NOT NULL, 
-    bin SMALLINT NOT NULL, 
-    request_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_latency_day_all PRIMARY KEY (tenant_id, bucket, provider, module, bin)
-);
+COMMENT ON COLUMN ai_stats_total_day_all.recovered_by_cache IS 'Calls that cache mended';
 
-COMMENT ON TABLE ai_stats_latency_day_all IS 'Histogram of processing_time_ms of each day; histograms add up';
+COMMENT ON COLUMN ai_stats_total_day_all.degraded_count IS 'Calls answered at lower quality';
 
-COMMENT ON COLUMN ai_stats_latency_day_all.tenant_id IS 'Always * (all tenants together)';
+COMMENT ON COLUMN ai_stats_total_day_all.cache_hit_count IS 'Calls that Goldseam''s cache answered';
 
-COMMENT ON COLUMN ai_stats_latency_day_all.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN ai_stats_total_day_all.attempt_count IS 'Requests sent to providers, first tries too';
 
-COMMENT ON COLUMN ai_stats_latency_day_all.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day_all.input_tokens IS 'Tokens read';
 
-COMMENT ON COLUMN ai_stats_latency_day_all.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN ai_stats_total_day_all.output_tokens IS 'Tokens written';
 
-COMMENT ON COLUMN ai_stats_latency_day_all.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN ai_stats_total_day_all.tokens_used IS 'Tokens read and written';
 
-COMMENT ON COLUMN ai_stats_latency_day_all.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN ai_stats_total_day_all.tokens_known_count IS 'Calls whose tokens are known';
 
-ALTER TABLE ai_stats_latency_day_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+COMMENT ON COLUMN ai_stats_total_day_all.wasted_tokens IS 'Tokens of calls that failed for good';
+
+COMMENT ON COLUMN ai_stats_total_day_all.cost_usd IS 'US dollars';
+
+COMMENT ON COLUMN ai_stats_total_day_all.cost_known_count IS 'Calls whose cost is known';
+
+COMMENT ON COLUMN ai_stats_total_day_all.wasted_cost_usd IS 'US dollars for calls that failed for good';
+
+COMMENT ON COLUMN ai_stats_total_day_all.duration_ms IS 'Milliseconds of calls that ended in success or error';
+
+COMMENT ON COLUMN ai_stats_total_day_all.first_try_ms IS 'Milliseconds of first_try_count';
+
+COMMENT ON COLUMN ai_stats_total_day_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+
+COMMENT ON COLUMN ai_stats_total_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+
+COMMENT ON COLUMN ai_stats_total_day_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
+
+COMMENT ON COLUMN ai_stats_total_day_all.wasted_ms IS 'Milliseconds of calls that failed for good';
+
+COMMENT ON COLUMN ai_stats_total_day_all.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+
+ALTER TABLE ai_stats_total_day_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE TABLE ai_stats_error_hour (
     tenant_id TEXT NOT NULL, 
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     error_pattern TEXT NOT NULL, 
     module TEXT NOT NULL, 
+    error_code TEXT NOT NULL, 
     occurrence_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
     failed_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_error_hour PRIMARY KEY (tenant_id, bucket, error_pattern, module)
+    wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
+    wasted_tokens BIGINT DEFAULT 0 NOT NULL, 
+    wasted_cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_error_hour PRIMARY KEY (tenant_id, bucket, error_pattern, module, error_code)
 );
 
-COMMENT ON TABLE ai_stats_error_hour IS 'Requests of each hour that met an error pattern, without duplicates';
+COMMENT ON TABLE ai_stats_error_hour IS 'Requests of each hour that met an error, without duplicates';
 
 COMMENT ON COLUMN ai_stats_error_hour.tenant_id IS 'Owner of the requests';
 
 COMMENT ON COLUMN ai_stats_error_hour.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_error_hour.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN ai_stats_error_hour.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN ai_stats_error_hour.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN ai_stats_error_hour.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN ai_stats_error_hour.occurrence_count IS 'Calls that met the pattern, mended or not';
 
 COMMENT ON COLUMN ai_stats_error_hour.recovered_count IS 'Those of them that were mended';
 
 COMMENT ON COLUMN ai_stats_error_hour.failed_count IS 'Those of them that failed for good';
+
+COMMENT ON COLUMN ai_stats_error_hour.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_hour.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_hour.wasted_cost_usd IS 'US dollars for failed_count';
 
 ALTER TABLE ai_stats_error_hour SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
@@ -1034,27 +1168,39 @@ CREATE TABLE ai_stats_error_hour_all (
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     error_pattern TEXT NOT NULL, 
     module TEXT NOT NULL, 
+    error_code TEXT NOT NULL, 
     occurrence_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
     failed_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_error_hour_all PRIMARY KEY (tenant_id, bucket, error_pattern, module)
+    wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
+    wasted_tokens BIGINT DEFAULT 0 NOT NULL, 
+    wasted_cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_error_hour_all PRIMARY KEY (tenant_id, bucket, error_pattern, module, error_code)
 );
 
-COMMENT ON TABLE ai_stats_error_hour_all IS 'Requests of each hour that met an error pattern, without duplicates';
+COMMENT ON TABLE ai_stats_error_hour_all IS 'Requests of each hour that met an error, without duplicates';
 
 COMMENT ON COLUMN ai_stats_error_hour_all.tenant_id IS 'Always * (all tenants together)';
 
 COMMENT ON COLUMN ai_stats_error_hour_all.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_error_hour_all.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN ai_stats_error_hour_all.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN ai_stats_error_hour_all.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN ai_stats_error_hour_all.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN ai_stats_error_hour_all.occurrence_count IS 'Calls that met the pattern, mended or not';
 
 COMMENT ON COLUMN ai_stats_error_hour_all.recovered_count IS 'Those of them that were mended';
 
 COMMENT ON COLUMN ai_stats_error_hour_all.failed_count IS 'Those of them that failed for good';
+
+COMMENT ON COLUMN ai_stats_error_hour_all.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_hour_all.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_hour_all.wasted_cost_usd IS 'US dollars for failed_count';
 
 ALTER TABLE ai_stats_error_hour_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
@@ -1063,27 +1209,39 @@ CREATE TABLE ai_stats_error_day (
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     error_pattern TEXT NOT NULL, 
     module TEXT NOT NULL, 
+    error_code TEXT NOT NULL, 
     occurrence_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
     failed_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_error_day PRIMARY KEY (tenant_id, bucket, error_pattern, module)
+    wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
+    wasted_tokens BIGINT DEFAULT 0 NOT NULL, 
+    wasted_cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_error_day PRIMARY KEY (tenant_id, bucket, error_pattern, module, error_code)
 );
 
-COMMENT ON TABLE ai_stats_error_day IS 'Requests of each day that met an error pattern, without duplicates';
+COMMENT ON TABLE ai_stats_error_day IS 'Requests of each day that met an error, without duplicates';
 
 COMMENT ON COLUMN ai_stats_error_day.tenant_id IS 'Owner of the requests';
 
 COMMENT ON COLUMN ai_stats_error_day.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_error_day.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN ai_stats_error_day.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN ai_stats_error_day.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN ai_stats_error_day.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN ai_stats_error_day.occurrence_count IS 'Calls that met the pattern, mended or not';
 
 COMMENT ON COLUMN ai_stats_error_day.recovered_count IS 'Those of them that were mended';
 
 COMMENT ON COLUMN ai_stats_error_day.failed_count IS 'Those of them that failed for good';
+
+COMMENT ON COLUMN ai_stats_error_day.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_day.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_day.wasted_cost_usd IS 'US dollars for failed_count';
 
 ALTER TABLE ai_stats_error_day SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
@@ -1092,27 +1250,39 @@ CREATE TABLE ai_stats_error_day_all (
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
     error_pattern TEXT NOT NULL, 
     module TEXT NOT NULL, 
+    error_code TEXT NOT NULL, 
     occurrence_count BIGINT DEFAULT 0 NOT NULL, 
     recovered_count BIGINT DEFAULT 0 NOT NULL, 
     failed_count BIGINT DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_error_day_all PRIMARY KEY (tenant_id, bucket, error_pattern, module)
+    wasted_ms NUMERIC DEFAULT 0 NOT NULL, 
+    wasted_tokens BIGINT DEFAULT 0 NOT NULL, 
+    wasted_cost_usd NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_error_day_all PRIMARY KEY (tenant_id, bucket, error_pattern, module, error_code)
 );
 
-COMMENT ON TABLE ai_stats_error_day_all IS 'Requests of each day that met an error pattern, without duplicates';
+COMMENT ON TABLE ai_stats_error_day_all IS 'Requests of each day that met an error, without duplicates';
 
 COMMENT ON COLUMN ai_stats_error_day_all.tenant_id IS 'Always * (all tenants together)';
 
 COMMENT ON COLUMN ai_stats_error_day_all.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN ai_stats_error_day_all.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN ai_stats_error_day_all.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN ai_stats_error_day_all.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN ai_stats_error_day_all.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN ai_stats_error_day_all.occurrence_count IS 'Calls that met the pattern, mended or not';
 
 COMMENT ON COLUMN ai_stats_error_day_all.recovered_count IS 'Those of them that were mended';
 
 COMMENT ON COLUMN ai_stats_error_day_all.failed_count IS 'Those of them that failed for good';
+
+COMMENT ON COLUMN ai_stats_error_day_all.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_day_all.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN ai_stats_error_day_all.wasted_cost_usd IS 'US dollars for failed_count';
 
 ALTER TABLE ai_stats_error_day_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
@@ -1125,7 +1295,9 @@ CREATE TABLE ai_stats_slow_hour (
     CONSTRAINT pk_ai_stats_slow_hour PRIMARY KEY (tenant_id, bucket, created_at, id)
 );
 
-COMMENT ON TABLE ai_stats_slow_hour IS 'The 50 slowest requests of each tenant in each hour';
+CREATE INDEX ix_ai_stats_slow_hour_slowest ON ai_stats_slow_hour (tenant_id, processing_time_ms DESC);
+
+COMMENT ON TABLE ai_stats_slow_hour IS 'The 50 slowest requests of each tenant in each hour, and some more';
 
 COMMENT ON COLUMN ai_stats_slow_hour.tenant_id IS 'Owner of the request';
 
@@ -1148,7 +1320,9 @@ CREATE TABLE ai_stats_slow_hour_all (
     CONSTRAINT pk_ai_stats_slow_hour_all PRIMARY KEY (bucket, tenant_id, created_at, id)
 );
 
-COMMENT ON TABLE ai_stats_slow_hour_all IS 'The 50 slowest requests of all tenants together in each hour';
+CREATE INDEX ix_ai_stats_slow_hour_all_slowest ON ai_stats_slow_hour_all (processing_time_ms DESC);
+
+COMMENT ON TABLE ai_stats_slow_hour_all IS 'The 50 slowest requests of all tenants together in each hour, and some more';
 
 COMMENT ON COLUMN ai_stats_slow_hour_all.tenant_id IS 'Owner of the request';
 
@@ -1337,86 +1511,59 @@ CREATE POLICY grafana_read ON ai_stats_hour_all FOR SELECT TO grafana_ro USING (
 
 CREATE POLICY api_tenant ON ai_stats_hour_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
 
-ALTER TABLE ai_stats_day ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_hour ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ai_stats_day FORCE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_hour FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY owner_all ON ai_stats_day TO goldseam_owner USING (true);
+CREATE POLICY owner_all ON ai_stats_total_hour TO goldseam_owner USING (true);
 
-CREATE POLICY writer_all ON ai_stats_day TO goldseam_writer USING (true);
+CREATE POLICY writer_all ON ai_stats_total_hour TO goldseam_writer USING (true);
 
-CREATE POLICY grafana_read ON ai_stats_day FOR SELECT TO grafana_ro USING (true);
+CREATE POLICY grafana_read ON ai_stats_total_hour FOR SELECT TO grafana_ro USING (true);
 
-CREATE POLICY api_tenant ON ai_stats_day TO goldseam_api USING (
+CREATE POLICY api_tenant ON ai_stats_total_hour TO goldseam_api USING (
     tenant_id = nullif(current_setting('goldseam.tenant', true), '')
     OR current_setting('goldseam.tenant', true) = '*'
 );
 
-ALTER TABLE ai_stats_day_all ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_hour_all ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ai_stats_day_all FORCE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_hour_all FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY owner_all ON ai_stats_day_all TO goldseam_owner USING (true);
+CREATE POLICY owner_all ON ai_stats_total_hour_all TO goldseam_owner USING (true);
 
-CREATE POLICY writer_all ON ai_stats_day_all TO goldseam_writer USING (true);
+CREATE POLICY writer_all ON ai_stats_total_hour_all TO goldseam_writer USING (true);
 
-CREATE POLICY grafana_read ON ai_stats_day_all FOR SELECT TO grafana_ro USING (true);
+CREATE POLICY grafana_read ON ai_stats_total_hour_all FOR SELECT TO grafana_ro USING (true);
 
-CREATE POLICY api_tenant ON ai_stats_day_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
+CREATE POLICY api_tenant ON ai_stats_total_hour_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
 
-ALTER TABLE ai_stats_latency_hour ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_day ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ai_stats_latency_hour FORCE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_day FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY owner_all ON ai_stats_latency_hour TO goldseam_owner USING (true);
+CREATE POLICY owner_all ON ai_stats_total_day TO goldseam_owner USING (true);
 
-CREATE POLICY writer_all ON ai_stats_latency_hour TO goldseam_writer USING (true);
+CREATE POLICY writer_all ON ai_stats_total_day TO goldseam_writer USING (true);
 
-CREATE POLICY grafana_read ON ai_stats_latency_hour FOR SELECT TO grafana_ro USING (true);
+CREATE POLICY grafana_read ON ai_stats_total_day FOR SELECT TO grafana_ro USING (true);
 
-CREATE POLICY api_tenant ON ai_stats_latency_hour TO goldseam_api USING (
+CREATE POLICY api_tenant ON ai_stats_total_day TO goldseam_api USING (
     tenant_id = nullif(current_setting('goldseam.tenant', true), '')
     OR current_setting('goldseam.tenant', true) = '*'
 );
 
-ALTER TABLE ai_stats_latency_hour_all ENABLE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_day_all ENABLE ROW LEVEL SECURITY;
 
-ALTER TABLE ai_stats_latency_hour_all FORCE ROW LEVEL SECURITY;
+ALTER TABLE ai_stats_total_day_all FORCE ROW LEVEL SECURITY;
 
-CREATE POLICY owner_all ON ai_stats_latency_hour_all TO goldseam_owner USING (true);
+CREATE POLICY owner_all ON ai_stats_total_day_all TO goldseam_owner USING (true);
 
-CREATE POLICY writer_all ON ai_stats_latency_hour_all TO goldseam_writer USING (true);
+CREATE POLICY writer_all ON ai_stats_total_day_all TO goldseam_writer USING (true);
 
-CREATE POLICY grafana_read ON ai_stats_latency_hour_all FOR SELECT TO grafana_ro USING (true);
+CREATE POLICY grafana_read ON ai_stats_total_day_all FOR SELECT TO grafana_ro USING (true);
 
-CREATE POLICY api_tenant ON ai_stats_latency_hour_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
-
-ALTER TABLE ai_stats_latency_day ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE ai_stats_latency_day FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY owner_all ON ai_stats_latency_day TO goldseam_owner USING (true);
-
-CREATE POLICY writer_all ON ai_stats_latency_day TO goldseam_writer USING (true);
-
-CREATE POLICY grafana_read ON ai_stats_latency_day FOR SELECT TO grafana_ro USING (true);
-
-CREATE POLICY api_tenant ON ai_stats_latency_day TO goldseam_api USING (
-    tenant_id = nullif(current_setting('goldseam.tenant', true), '')
-    OR current_setting('goldseam.tenant', true) = '*'
-);
-
-ALTER TABLE ai_stats_latency_day_all ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE ai_stats_latency_day_all FORCE ROW LEVEL SECURITY;
-
-CREATE POLICY owner_all ON ai_stats_latency_day_all TO goldseam_owner USING (true);
-
-CREATE POLICY writer_all ON ai_stats_latency_day_all TO goldseam_writer USING (true);
-
-CREATE POLICY grafana_read ON ai_stats_latency_day_all FOR SELECT TO grafana_ro USING (true);
-
-CREATE POLICY api_tenant ON ai_stats_latency_day_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
+CREATE POLICY api_tenant ON ai_stats_total_day_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
 
 ALTER TABLE ai_stats_error_hour ENABLE ROW LEVEL SECURITY;
 
@@ -1572,29 +1719,21 @@ GRANT SELECT, INSERT, UPDATE ON ai_stats_hour_all TO goldseam_writer;
 
 GRANT SELECT ON ai_stats_hour_all TO goldseam_api, grafana_ro;
 
-GRANT SELECT, INSERT, UPDATE ON ai_stats_day TO goldseam_writer;
+GRANT SELECT, INSERT, UPDATE ON ai_stats_total_hour TO goldseam_writer;
 
-GRANT SELECT ON ai_stats_day TO goldseam_api, grafana_ro;
+GRANT SELECT ON ai_stats_total_hour TO goldseam_api, grafana_ro;
 
-GRANT SELECT, INSERT, UPDATE ON ai_stats_day_all TO goldseam_writer;
+GRANT SELECT, INSERT, UPDATE ON ai_stats_total_hour_all TO goldseam_writer;
 
-GRANT SELECT ON ai_stats_day_all TO goldseam_api, grafana_ro;
+GRANT SELECT ON ai_stats_total_hour_all TO goldseam_api, grafana_ro;
 
-GRANT SELECT, INSERT, UPDATE ON ai_stats_latency_hour TO goldseam_writer;
+GRANT SELECT, INSERT, UPDATE ON ai_stats_total_day TO goldseam_writer;
 
-GRANT SELECT ON ai_stats_latency_hour TO goldseam_api, grafana_ro;
+GRANT SELECT ON ai_stats_total_day TO goldseam_api, grafana_ro;
 
-GRANT SELECT, INSERT, UPDATE ON ai_stats_latency_hour_all TO goldseam_writer;
+GRANT SELECT, INSERT, UPDATE ON ai_stats_total_day_all TO goldseam_writer;
 
-GRANT SELECT ON ai_stats_latency_hour_all TO goldseam_api, grafana_ro;
-
-GRANT SELECT, INSERT, UPDATE ON ai_stats_latency_day TO goldseam_writer;
-
-GRANT SELECT ON ai_stats_latency_day TO goldseam_api, grafana_ro;
-
-GRANT SELECT, INSERT, UPDATE ON ai_stats_latency_day_all TO goldseam_writer;
-
-GRANT SELECT ON ai_stats_latency_day_all TO goldseam_api, grafana_ro;
+GRANT SELECT ON ai_stats_total_day_all TO goldseam_api, grafana_ro;
 
 GRANT SELECT, INSERT, UPDATE ON ai_stats_error_hour TO goldseam_writer;
 
@@ -1980,229 +2119,315 @@ COMMENT ON COLUMN reporting.ai_stats_hour_all.recovery_wait_ms IS 'Milliseconds 
 
 COMMENT ON COLUMN reporting.ai_stats_hour_all.wasted_ms IS 'Milliseconds of calls that failed for good';
 
-CREATE VIEW reporting.ai_stats_day WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_day;
+CREATE VIEW reporting.ai_stats_total_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_total_hour;
 
-COMMENT ON VIEW reporting.ai_stats_day IS 'Sums over the requests of each day, without duplicates';
+COMMENT ON VIEW reporting.ai_stats_total_hour IS 'Sums over the requests of each hour, all models together, no duplicates';
 
-COMMENT ON COLUMN reporting.ai_stats_day.tenant_id IS 'Owner of the requests';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.tenant_id IS 'Owner of the requests';
 
-COMMENT ON COLUMN reporting.ai_stats_day.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_day.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN reporting.ai_stats_day.model IS 'model_requested of the requests, unknown, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN reporting.ai_stats_day.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN reporting.ai_stats_day.success_count IS 'Calls that were answered, mended ones too';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.error_count IS 'Calls that failed for good, time-outs included';
 
-COMMENT ON COLUMN reporting.ai_stats_day.error_count IS 'Calls that failed for good, time-outs included';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.timeout_count IS 'Calls that failed for good with a time-out';
 
-COMMENT ON COLUMN reporting.ai_stats_day.timeout_count IS 'Calls that failed for good with a time-out';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.pending_count IS 'Calls that have started and not ended';
 
-COMMENT ON COLUMN reporting.ai_stats_day.pending_count IS 'Calls that have started and not ended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.cancelled_count IS 'Calls that the application gave up';
 
-COMMENT ON COLUMN reporting.ai_stats_day.cancelled_count IS 'Calls that the application gave up';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.abandoned_count IS 'Calls of which no end was ever heard';
 
-COMMENT ON COLUMN reporting.ai_stats_day.abandoned_count IS 'Calls of which no end was ever heard';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_day.first_try_count IS 'Calls that were answered by the first request that was sent';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
-COMMENT ON COLUMN reporting.ai_stats_day.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovered_by_retry IS 'Calls that retry mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_by_retry IS 'Calls that retry mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovered_by_simplify IS 'Calls that simplify mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_by_simplify IS 'Calls that simplify mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovered_by_fallback IS 'Calls that fallback mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_by_fallback IS 'Calls that fallback mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovered_by_cache IS 'Calls that cache mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_by_cache IS 'Calls that cache mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.degraded_count IS 'Calls answered at lower quality';
 
-COMMENT ON COLUMN reporting.ai_stats_day.degraded_count IS 'Calls answered at lower quality';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.cache_hit_count IS 'Calls that Goldseam''s cache answered';
 
-COMMENT ON COLUMN reporting.ai_stats_day.cache_hit_count IS 'Calls that Goldseam''s cache answered';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.attempt_count IS 'Requests sent to providers, first tries too';
 
-COMMENT ON COLUMN reporting.ai_stats_day.attempt_count IS 'Requests sent to providers, first tries too';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.input_tokens IS 'Tokens read';
 
-COMMENT ON COLUMN reporting.ai_stats_day.input_tokens IS 'Tokens read';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.output_tokens IS 'Tokens written';
 
-COMMENT ON COLUMN reporting.ai_stats_day.output_tokens IS 'Tokens written';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.tokens_used IS 'Tokens read and written';
 
-COMMENT ON COLUMN reporting.ai_stats_day.tokens_used IS 'Tokens read and written';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.tokens_known_count IS 'Calls whose tokens are known';
 
-COMMENT ON COLUMN reporting.ai_stats_day.tokens_known_count IS 'Calls whose tokens are known';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.wasted_tokens IS 'Tokens of calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_day.wasted_tokens IS 'Tokens of calls that failed for good';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.cost_usd IS 'US dollars';
 
-COMMENT ON COLUMN reporting.ai_stats_day.cost_usd IS 'US dollars';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.cost_known_count IS 'Calls whose cost is known';
 
-COMMENT ON COLUMN reporting.ai_stats_day.cost_known_count IS 'Calls whose cost is known';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.wasted_cost_usd IS 'US dollars for calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_day.wasted_cost_usd IS 'US dollars for calls that failed for good';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.duration_ms IS 'Milliseconds of calls that ended in success or error';
 
-COMMENT ON COLUMN reporting.ai_stats_day.duration_ms IS 'Milliseconds of calls that ended in success or error';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day.first_try_ms IS 'Milliseconds of first_try_count';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
-COMMENT ON COLUMN reporting.ai_stats_day.recovery_wait_ms IS 'Milliseconds waited between attempts';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.wasted_ms IS 'Milliseconds of calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_day.wasted_ms IS 'Milliseconds of calls that failed for good';
+COMMENT ON COLUMN reporting.ai_stats_total_hour.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
 
-CREATE VIEW reporting.ai_stats_day_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_day_all;
+CREATE VIEW reporting.ai_stats_total_hour_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_total_hour_all;
 
-COMMENT ON VIEW reporting.ai_stats_day_all IS 'Sums over the requests of each day, without duplicates';
+COMMENT ON VIEW reporting.ai_stats_total_hour_all IS 'Sums over the requests of each hour, all models together, no duplicates';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.tenant_id IS 'Always * (all tenants together)';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.tenant_id IS 'Always * (all tenants together)';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.model IS 'model_requested of the requests, unknown, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.success_count IS 'Calls that were answered, mended ones too';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.error_count IS 'Calls that failed for good, time-outs included';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.error_count IS 'Calls that failed for good, time-outs included';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.timeout_count IS 'Calls that failed for good with a time-out';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.timeout_count IS 'Calls that failed for good with a time-out';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.pending_count IS 'Calls that have started and not ended';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.pending_count IS 'Calls that have started and not ended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.cancelled_count IS 'Calls that the application gave up';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.cancelled_count IS 'Calls that the application gave up';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.abandoned_count IS 'Calls of which no end was ever heard';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.abandoned_count IS 'Calls of which no end was ever heard';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.first_try_count IS 'Calls that were answered by the first request that was sent';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovered_by_retry IS 'Calls that retry mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_by_retry IS 'Calls that retry mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovered_by_simplify IS 'Calls that simplify mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_by_simplify IS 'Calls that simplify mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovered_by_fallback IS 'Calls that fallback mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_by_fallback IS 'Calls that fallback mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovered_by_cache IS 'Calls that cache mended';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_by_cache IS 'Calls that cache mended';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.degraded_count IS 'Calls answered at lower quality';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.degraded_count IS 'Calls answered at lower quality';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.cache_hit_count IS 'Calls that Goldseam''s cache answered';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.cache_hit_count IS 'Calls that Goldseam''s cache answered';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.attempt_count IS 'Requests sent to providers, first tries too';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.attempt_count IS 'Requests sent to providers, first tries too';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.input_tokens IS 'Tokens read';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.input_tokens IS 'Tokens read';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.output_tokens IS 'Tokens written';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.output_tokens IS 'Tokens written';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.tokens_used IS 'Tokens read and written';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.tokens_used IS 'Tokens read and written';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.tokens_known_count IS 'Calls whose tokens are known';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.tokens_known_count IS 'Calls whose tokens are known';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.wasted_tokens IS 'Tokens of calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.wasted_tokens IS 'Tokens of calls that failed for good';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.cost_usd IS 'US dollars';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.cost_usd IS 'US dollars';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.cost_known_count IS 'Calls whose cost is known';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.cost_known_count IS 'Calls whose cost is known';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.wasted_cost_usd IS 'US dollars for calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.wasted_cost_usd IS 'US dollars for calls that failed for good';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.duration_ms IS 'Milliseconds of calls that ended in success or error';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.duration_ms IS 'Milliseconds of calls that ended in success or error';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.first_try_ms IS 'Milliseconds of first_try_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.first_try_ms IS 'Milliseconds of first_try_count';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.wasted_ms IS 'Milliseconds of calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_day_all.wasted_ms IS 'Milliseconds of calls that failed for good';
+COMMENT ON COLUMN reporting.ai_stats_total_hour_all.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
 
-CREATE VIEW reporting.ai_stats_latency_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_latency_hour;
+CREATE VIEW reporting.ai_stats_total_day WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_total_day;
 
-COMMENT ON VIEW reporting.ai_stats_latency_hour IS 'Histogram of processing_time_ms of each hour; histograms add up';
+COMMENT ON VIEW reporting.ai_stats_total_day IS 'Sums over the requests of each day, all models together, no duplicates';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour.tenant_id IS 'Owner of the requests';
+COMMENT ON COLUMN reporting.ai_stats_total_day.tenant_id IS 'Owner of the requests';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour.bucket IS 'Start of the hour in UTC in which the calls started';
+COMMENT ON COLUMN reporting.ai_stats_total_day.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.provider IS 'provider_used of the requests, or other';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.module IS 'Module of the requests, or other';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN reporting.ai_stats_total_day.success_count IS 'Calls that were answered, mended ones too';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN reporting.ai_stats_total_day.error_count IS 'Calls that failed for good, time-outs included';
 
-CREATE VIEW reporting.ai_stats_latency_hour_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_latency_hour_all;
+COMMENT ON COLUMN reporting.ai_stats_total_day.timeout_count IS 'Calls that failed for good with a time-out';
 
-COMMENT ON VIEW reporting.ai_stats_latency_hour_all IS 'Histogram of processing_time_ms of each hour; histograms add up';
+COMMENT ON COLUMN reporting.ai_stats_total_day.pending_count IS 'Calls that have started and not ended';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour_all.tenant_id IS 'Always * (all tenants together)';
+COMMENT ON COLUMN reporting.ai_stats_total_day.cancelled_count IS 'Calls that the application gave up';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour_all.bucket IS 'Start of the hour in UTC in which the calls started';
+COMMENT ON COLUMN reporting.ai_stats_total_day.abandoned_count IS 'Calls of which no end was ever heard';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour_all.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.first_try_count IS 'Calls that were answered by the first request that was sent';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour_all.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour_all.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN reporting.ai_stats_total_day.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_hour_all.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovered_by_retry IS 'Calls that retry mended';
 
-CREATE VIEW reporting.ai_stats_latency_day WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_latency_day;
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovered_by_simplify IS 'Calls that simplify mended';
 
-COMMENT ON VIEW reporting.ai_stats_latency_day IS 'Histogram of processing_time_ms of each day; histograms add up';
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovered_by_fallback IS 'Calls that fallback mended';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day.tenant_id IS 'Owner of the requests';
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovered_by_cache IS 'Calls that cache mended';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN reporting.ai_stats_total_day.degraded_count IS 'Calls answered at lower quality';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.cache_hit_count IS 'Calls that Goldseam''s cache answered';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.attempt_count IS 'Requests sent to providers, first tries too';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN reporting.ai_stats_total_day.input_tokens IS 'Tokens read';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN reporting.ai_stats_total_day.output_tokens IS 'Tokens written';
 
-CREATE VIEW reporting.ai_stats_latency_day_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_latency_day_all;
+COMMENT ON COLUMN reporting.ai_stats_total_day.tokens_used IS 'Tokens read and written';
 
-COMMENT ON VIEW reporting.ai_stats_latency_day_all IS 'Histogram of processing_time_ms of each day; histograms add up';
+COMMENT ON COLUMN reporting.ai_stats_total_day.tokens_known_count IS 'Calls whose tokens are known';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day_all.tenant_id IS 'Always * (all tenants together)';
+COMMENT ON COLUMN reporting.ai_stats_total_day.wasted_tokens IS 'Tokens of calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day_all.bucket IS 'Start of the day in UTC in which the calls started';
+COMMENT ON COLUMN reporting.ai_stats_total_day.cost_usd IS 'US dollars';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day_all.provider IS 'provider_used of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.cost_known_count IS 'Calls whose cost is known';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day_all.module IS 'Module of the requests, or other';
+COMMENT ON COLUMN reporting.ai_stats_total_day.wasted_cost_usd IS 'US dollars for calls that failed for good';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day_all.bin IS '0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+COMMENT ON COLUMN reporting.ai_stats_total_day.duration_ms IS 'Milliseconds of calls that ended in success or error';
 
-COMMENT ON COLUMN reporting.ai_stats_latency_day_all.request_count IS 'Calls that ended in success or error after this long';
+COMMENT ON COLUMN reporting.ai_stats_total_day.first_try_ms IS 'Milliseconds of first_try_count';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day.recovery_wait_ms IS 'Milliseconds waited between attempts';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day.wasted_ms IS 'Milliseconds of calls that failed for good';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
+
+CREATE VIEW reporting.ai_stats_total_day_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_total_day_all;
+
+COMMENT ON VIEW reporting.ai_stats_total_day_all IS 'Sums over the requests of each day, all models together, no duplicates';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.tenant_id IS 'Always * (all tenants together)';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.bucket IS 'Start of the day in UTC in which the calls started';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.provider IS 'provider_used of the requests, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.success_count IS 'Calls that were answered, mended ones too';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.error_count IS 'Calls that failed for good, time-outs included';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.timeout_count IS 'Calls that failed for good with a time-out';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.pending_count IS 'Calls that have started and not ended';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.cancelled_count IS 'Calls that the application gave up';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.abandoned_count IS 'Calls of which no end was ever heard';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.first_try_count IS 'Calls that were answered by the first request that was sent';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovered_count IS 'Calls that the asked provider did not answer, and another attempt did';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.spared_count IS 'Those of recovered_count that never failed: the asked provider was failing and left alone';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovered_by_retry IS 'Calls that retry mended';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovered_by_simplify IS 'Calls that simplify mended';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovered_by_fallback IS 'Calls that fallback mended';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovered_by_cache IS 'Calls that cache mended';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.degraded_count IS 'Calls answered at lower quality';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.cache_hit_count IS 'Calls that Goldseam''s cache answered';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.attempt_count IS 'Requests sent to providers, first tries too';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.input_tokens IS 'Tokens read';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.output_tokens IS 'Tokens written';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.tokens_used IS 'Tokens read and written';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.tokens_known_count IS 'Calls whose tokens are known';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.wasted_tokens IS 'Tokens of calls that failed for good';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.cost_usd IS 'US dollars';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.cost_known_count IS 'Calls whose cost is known';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.wasted_cost_usd IS 'US dollars for calls that failed for good';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.duration_ms IS 'Milliseconds of calls that ended in success or error';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.first_try_ms IS 'Milliseconds of first_try_count';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovered_ms IS 'Milliseconds of recovered_count without spared_count';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovery_time_ms IS 'Milliseconds from first failure to answer of recovered_count without spared_count';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.recovery_wait_ms IS 'Milliseconds waited between attempts';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.wasted_ms IS 'Milliseconds of calls that failed for good';
+
+COMMENT ON COLUMN reporting.ai_stats_total_day_all.durations IS 'Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal digits 12n to 12n+11. Bin 0: under 1 ms; n: from 1.105^(n-1) to 1.105^n ms; 132: all above';
 
 CREATE VIEW reporting.ai_stats_error_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_error_hour;
 
-COMMENT ON VIEW reporting.ai_stats_error_hour IS 'Requests of each hour that met an error pattern, without duplicates';
+COMMENT ON VIEW reporting.ai_stats_error_hour IS 'Requests of each hour that met an error, without duplicates';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour.tenant_id IS 'Owner of the requests';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_error_hour.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN reporting.ai_stats_error_hour.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_error_hour.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour.occurrence_count IS 'Calls that met the pattern, mended or not';
 
@@ -2210,17 +2435,25 @@ COMMENT ON COLUMN reporting.ai_stats_error_hour.recovered_count IS 'Those of the
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour.failed_count IS 'Those of them that failed for good';
 
+COMMENT ON COLUMN reporting.ai_stats_error_hour.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_hour.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_hour.wasted_cost_usd IS 'US dollars for failed_count';
+
 CREATE VIEW reporting.ai_stats_error_hour_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_error_hour_all;
 
-COMMENT ON VIEW reporting.ai_stats_error_hour_all IS 'Requests of each hour that met an error pattern, without duplicates';
+COMMENT ON VIEW reporting.ai_stats_error_hour_all IS 'Requests of each hour that met an error, without duplicates';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour_all.tenant_id IS 'Always * (all tenants together)';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour_all.bucket IS 'Start of the hour in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_error_hour_all.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN reporting.ai_stats_error_hour_all.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour_all.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_error_hour_all.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour_all.occurrence_count IS 'Calls that met the pattern, mended or not';
 
@@ -2228,17 +2461,25 @@ COMMENT ON COLUMN reporting.ai_stats_error_hour_all.recovered_count IS 'Those of
 
 COMMENT ON COLUMN reporting.ai_stats_error_hour_all.failed_count IS 'Those of them that failed for good';
 
+COMMENT ON COLUMN reporting.ai_stats_error_hour_all.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_hour_all.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_hour_all.wasted_cost_usd IS 'US dollars for failed_count';
+
 CREATE VIEW reporting.ai_stats_error_day WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_error_day;
 
-COMMENT ON VIEW reporting.ai_stats_error_day IS 'Requests of each day that met an error pattern, without duplicates';
+COMMENT ON VIEW reporting.ai_stats_error_day IS 'Requests of each day that met an error, without duplicates';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day.tenant_id IS 'Owner of the requests';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_error_day.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN reporting.ai_stats_error_day.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_error_day.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day.occurrence_count IS 'Calls that met the pattern, mended or not';
 
@@ -2246,17 +2487,25 @@ COMMENT ON COLUMN reporting.ai_stats_error_day.recovered_count IS 'Those of them
 
 COMMENT ON COLUMN reporting.ai_stats_error_day.failed_count IS 'Those of them that failed for good';
 
+COMMENT ON COLUMN reporting.ai_stats_error_day.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_day.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_day.wasted_cost_usd IS 'US dollars for failed_count';
+
 CREATE VIEW reporting.ai_stats_error_day_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_error_day_all;
 
-COMMENT ON VIEW reporting.ai_stats_error_day_all IS 'Requests of each day that met an error pattern, without duplicates';
+COMMENT ON VIEW reporting.ai_stats_error_day_all IS 'Requests of each day that met an error, without duplicates';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.tenant_id IS 'Always * (all tenants together)';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.bucket IS 'Start of the day in UTC in which the calls started';
 
-COMMENT ON COLUMN reporting.ai_stats_error_day_all.error_pattern IS 'As in ai_error_analysis';
+COMMENT ON COLUMN reporting.ai_stats_error_day_all.error_pattern IS 'As in ai_error_analysis; empty where a request has none';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.module IS 'Module of the requests, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_error_day_all.error_code IS 'Final error of the requests; empty where they were mended';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.occurrence_count IS 'Calls that met the pattern, mended or not';
 
@@ -2264,9 +2513,15 @@ COMMENT ON COLUMN reporting.ai_stats_error_day_all.recovered_count IS 'Those of 
 
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.failed_count IS 'Those of them that failed for good';
 
+COMMENT ON COLUMN reporting.ai_stats_error_day_all.wasted_ms IS 'Milliseconds of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_day_all.wasted_tokens IS 'Tokens of failed_count';
+
+COMMENT ON COLUMN reporting.ai_stats_error_day_all.wasted_cost_usd IS 'US dollars for failed_count';
+
 CREATE VIEW reporting.ai_stats_slow_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_slow_hour;
 
-COMMENT ON VIEW reporting.ai_stats_slow_hour IS 'The 50 slowest requests of each tenant in each hour';
+COMMENT ON VIEW reporting.ai_stats_slow_hour IS 'The 50 slowest requests of each tenant in each hour, and some more';
 
 COMMENT ON COLUMN reporting.ai_stats_slow_hour.tenant_id IS 'Owner of the request';
 
@@ -2280,7 +2535,7 @@ COMMENT ON COLUMN reporting.ai_stats_slow_hour.processing_time_ms IS 'Its durati
 
 CREATE VIEW reporting.ai_stats_slow_hour_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_slow_hour_all;
 
-COMMENT ON VIEW reporting.ai_stats_slow_hour_all IS 'The 50 slowest requests of all tenants together in each hour';
+COMMENT ON VIEW reporting.ai_stats_slow_hour_all IS 'The 50 slowest requests of all tenants together in each hour, and some more';
 
 COMMENT ON COLUMN reporting.ai_stats_slow_hour_all.tenant_id IS 'Owner of the request';
 

@@ -114,7 +114,7 @@ def test_replicas_that_get_the_same_spans_store_each_once(
         counted = connection.execute(
             "SELECT (SELECT sum(occurrence_count) FROM ai_error_analysis),"
             " (SELECT sum(success_count + error_count) FROM ai_stats_hour_all),"
-            " (SELECT sum(error_count) FROM ai_stats_day)"
+            " (SELECT sum(error_count) FROM ai_stats_total_day)"
         ).fetchone()
     assert (count_rows(), count_rows("status = 'error'")) == (100, 50)
     assert counted == (50, 100, 50)

@@ -131,6 +131,25 @@ async def test_the_slowest_come_first_from_lists_and_edges(
     assert everybody.tenant_id == "globex"
 
 
+async def test_a_cut_hour_is_read_from_rows_where_its_list_ends_too_early(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """Sixty slower calls of the same hour, outside the window, hide none of those inside."""
+    before = [
+        {"processing_time_ms": 500.0 + n, "created_at": SINCE - timedelta(seconds=n + 1)}
+        for n in range(60)
+    ]
+    inside = [
+        {"processing_time_ms": 100.0 + n, "created_at": SINCE + timedelta(seconds=n)}
+        for n in range(3)
+    ]
+    store(*before, *inside)
+    async with tenant_transaction(engine, "acme") as connection:
+        found = await queries.slowest(connection, **WINDOW, limit=5)
+
+    assert [row.processing_time_ms for row in found] == [102.0, 101.0, 100.0]
+
+
 async def test_a_trace_holds_its_requests_and_their_steps(
     engine: AsyncEngine,
     writer: psycopg.Connection,

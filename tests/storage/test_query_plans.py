@@ -181,8 +181,7 @@ WINDOW: Final = {"20260312", "20260313", "20260314"}
 EDGES: Final = {"20260312", "20260314"}
 LATER: Final = {"20260315"}
 RECENT: Final = "ix_ai_request_logs_tenant_module_status"
-STATS: Final = tuple(f"pk_ai_stats_{grain}" for grain in ("day", "hour"))
-LATENCY: Final = tuple(f"pk_ai_stats_latency_{grain}" for grain in ("day", "hour"))
+TOTALS: Final = tuple(f"pk_ai_stats_total_{grain}" for grain in ("day", "hour"))
 ERRORS: Final = tuple(f"pk_ai_stats_error_{grain}" for grain in ("day", "hour"))
 
 
@@ -232,13 +231,13 @@ QUESTIONS: Final = {
         WINDOW | LATER,
         {"ix_ai_request_logs_trace_id": "trace_id"},
     ),
-    "statistics": Question(asked(queries.statistics), EDGES, by_hours(*STATS, *LATENCY)),
+    "statistics": Question(asked(queries.statistics), EDGES, by_hours(*TOTALS)),
     "statistics of a module": Question(
         asked(queries.statistics, module="m1"),
         EDGES,
-        dict.fromkeys((*STATS, *LATENCY), "tenant_id bucket module"),
+        dict.fromkeys(TOTALS, "tenant_id bucket module"),
     ),
-    "providers": Question(asked(queries.providers), EDGES, by_hours(*STATS, *LATENCY, *ERRORS)),
+    "providers": Question(asked(queries.providers), EDGES, by_hours(*TOTALS, *ERRORS)),
     "top errors": Question(
         asked(queries.top_errors),
         EDGES,
@@ -259,7 +258,9 @@ QUESTIONS: Final = {
         {"ix_ai_error_analysis_last_occurred": "tenant_id"},
     ),
     "what was lost": Question(
-        lambda conn: patterns.waste(conn, "TIMEOUT", since=SINCE, until=UNTIL), WINDOW, {}
+        lambda conn: patterns.waste(conn, "TIMEOUT", since=SINCE, until=UNTIL),
+        EDGES,
+        by_hours(*ERRORS),
     ),
 }
 

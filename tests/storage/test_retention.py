@@ -44,7 +44,7 @@ def counts(connection: psycopg.Connection) -> tuple[int, ...]:
     with connection.transaction():
         row = connection.execute(
             "SELECT (SELECT count(*) FROM ai_request_logs),"
-            " (SELECT count(*) FROM ai_error_recovery), (SELECT count(*) FROM ai_stats_day),"
+            " (SELECT count(*) FROM ai_error_recovery), (SELECT count(*) FROM ai_stats_total_day),"
             " (SELECT count(*) FROM ai_stats_slow_hour)"
         ).fetchone()
     assert row is not None

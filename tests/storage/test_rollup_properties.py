@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from goldseam.storage import Batch, RequestRecord, Role, rollups, writes
 from goldseam.storage.engine import connect
 from goldseam.storage.errors import RollupError
+from goldseam.storage.measures import bins_of
 from goldseam.storage.rollup_tables import SLOW, SLOWEST_KEPT, SUMS
 
 NOW = datetime(2026, 3, 14, 13, tzinfo=UTC)
@@ -54,47 +55,63 @@ _COUNTING = """
 
 
 def recounted(grain: str, tenant: str, connection: psycopg.Connection) -> list[list[Any]]:
-    """Count the rows themselves: sums, histogram and error patterns."""
+    """Count the rows themselves: sums, with and without models, histogram and errors."""
     questions = (
         f"SELECT bucket, provider_used, model, module, {_STATS} FROM (%s) AS r GROUP BY 1, 2, 3, 4",
+        f"SELECT bucket, provider_used, module, {_STATS} FROM (%s) AS r GROUP BY 1, 2, 3",
         """SELECT bucket, provider_used, module, bin, count(*) FROM (%s) AS r
         WHERE status IN ('success', 'error') GROUP BY 1, 2, 3, 4""",
-        """SELECT bucket, error_pattern, module, count(*),
-        count(*) FILTER (WHERE recovery_outcome = 'recovered') FROM (%s) AS r
-        WHERE over AND error_pattern IS NOT NULL GROUP BY 1, 2, 3""",
+        """SELECT bucket, coalesce(error_pattern, ''), module, coalesce(error_code, ''),
+        count(error_pattern), count(error_pattern) FILTER (WHERE recovery_outcome = 'recovered'),
+        count(*) FILTER (WHERE status = 'error'),
+        coalesce(sum(processing_time_ms::numeric) FILTER (WHERE status = 'error'), 0)
+        FROM (%s) AS r WHERE over AND (error_pattern IS NOT NULL OR status = 'error')
+        GROUP BY 1, 2, 3, 4""",
     )
     parameters = {"grain": grain, "tenant": tenant}
     with connection.transaction():
-        return [
+        found = [
             sorted(connection.execute(question.replace("%s", _COUNTING), parameters).fetchall())
             for question in questions
         ]
+    return found if grain == "hour" else found[1:]
 
 
 def rolled_up(grain: str, tenant: str, connection: psycopg.Connection) -> list[list[Any]]:
     """Read the same from the roll-ups, without what has come and gone."""
     suffix = "_all" if tenant == "*" else ""
+    there = """tenant_id = %s
+        AND success_count + error_count + pending_count + cancelled_count + abandoned_count > 0"""
+    sums = f"""SELECT bucket, provider, model, module, {", ".join(_NAMES)}
+        FROM ai_stats_hour{suffix} WHERE {there}"""
     questions = (
-        f"""SELECT bucket, provider, model, module, {", ".join(_NAMES)}
-        FROM ai_stats_{grain}{suffix} WHERE tenant_id = %s AND success_count + error_count
-        + pending_count + cancelled_count + abandoned_count > 0""",
-        f"""SELECT bucket, provider, module, bin, request_count
-        FROM ai_stats_latency_{grain}{suffix} WHERE tenant_id = %s AND request_count <> 0""",
-        f"""SELECT bucket, error_pattern, module, occurrence_count, recovered_count
-        FROM ai_stats_error_{grain}{suffix} WHERE tenant_id = %s AND occurrence_count <> 0""",
+        f"""SELECT bucket, provider, module, {", ".join(_NAMES)}
+        FROM ai_stats_total_{grain}{suffix} WHERE {there}""",
+        f"""SELECT bucket, provider, module, durations
+        FROM ai_stats_total_{grain}{suffix} WHERE tenant_id = %s""",
+        f"""SELECT bucket, error_pattern, module, error_code, occurrence_count, recovered_count,
+        failed_count, wasted_ms FROM ai_stats_error_{grain}{suffix}
+        WHERE tenant_id = %s AND occurrence_count + failed_count <> 0""",
     )
     with connection.transaction():
-        return [
-            sorted(connection.execute(question, (tenant,)).fetchall()) for question in questions
+        found = [
+            sorted(connection.execute(question, (tenant,)).fetchall())
+            for question in ((sums, *questions) if grain == "hour" else questions)
         ]
+    found[-2] = [
+        (*key, number, count)
+        for *key, durations in found[-2]
+        for number, count in bins_of(durations).items()
+    ]
+    return found
 
 
 def slowest(connection: psycopg.Connection, *, everybody: bool) -> list[Any]:
     """Return the lists of the slowest requests, as durations by tenant and hour."""
     group = "bucket" if everybody else "tenant_id, bucket"
     query = (
-        f"SELECT {group}, array_agg(processing_time_ms ORDER BY processing_time_ms DESC)"
-        f" FROM {SLOW[everybody]} GROUP BY {group} ORDER BY {group}"
+        f"SELECT {group}, (array_agg(processing_time_ms ORDER BY processing_time_ms DESC))"
+        f"[1:{SLOWEST_KEPT}] FROM {SLOW[everybody]} GROUP BY {group} ORDER BY {group}"
     )
     with connection.transaction():
         return connection.execute(query).fetchall()
@@ -256,7 +273,8 @@ def test_too_many_names_of_a_day_count_as_other(
 
     with writer.transaction():
         rows = writer.execute(
-            "SELECT module, success_count, pending_count FROM ai_stats_day_all ORDER BY module"
+            "SELECT module, success_count, pending_count FROM ai_stats_total_day_all"
+            " ORDER BY module"
         ).fetchall()
     assert len(rows) == 201
     assert rows[-1] == ("other", 5, 0)
@@ -277,7 +295,7 @@ def test_a_day_made_anew_is_the_same_again(
     writes.write(writer, make_batch(*requests), NOW)
     for table in SUMS:
         owner.execute(f"DELETE FROM {table} WHERE bucket < '2026-03-15+00'")
-    owner.execute("UPDATE ai_stats_day SET success_count = 99 WHERE bucket = '2026-03-15+00'")
+    owner.execute("UPDATE ai_stats_total_day SET success_count = 99 WHERE bucket = '2026-03-15+00'")
     owner.commit()
 
     assert rollups.days_with_rows(owner) == [date(2026, 3, 14), date(2026, 3, 15)]
@@ -300,5 +318,5 @@ def test_a_day_without_rows_keeps_its_sums(
     with pytest.raises(RollupError, match="2026-03-14 has no rows"):
         rollups.rebuild(owner, date(2026, 3, 14))
     with writer.transaction():
-        kept = writer.execute("SELECT sum(success_count) FROM ai_stats_day").fetchone()
+        kept = writer.execute("SELECT sum(success_count) FROM ai_stats_total_day").fetchone()
     assert kept == (1,)

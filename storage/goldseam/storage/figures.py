@@ -19,21 +19,17 @@ from goldseam.storage.measures import (
     ALIKE,
     ALIKE_COLUMNS,
     ANSWERED,
-    BIN,
     MEASURES,
     MODEL,
     STRATEGIES,
+    TOTALS,
     bin_value_ms,
+    bins_of,
     sql_of_alike,
 )
 from goldseam.storage.windows import Pieces, cut, sources
 
 PERCENTS: Final = (50, 95, 99)
-
-ROLLED_SUMS: Final = ", ".join(measure.name for measure in MEASURES)
-RAW_SUMS: Final = ", ".join(f"SIGN * {sql_of_alike(m)} AS {m.name}" for m in MEASURES)
-TOTALS: Final = ", ".join(f"coalesce(sum({m.name}), 0) AS {m.name}" for m in MEASURES)
-"""Columns of the statements that read the sums."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,55 +152,42 @@ async def statistics(
         tenant_id=tenant_id,
     )
     sums = (await sums_by(conn, selection))[()]
-    percentiles = await _percentiles(conn, selection, _answered(sums))
+    percentiles = await _percentiles(conn, selection, sums)
     return Statistics(**(_counted(sums) | percentiles))
 
 
 async def sums_by(
     conn: AsyncConnection, selection: Selection, *dimensions: str
 ) -> dict[tuple[str, ...], Mapping[str, Any]]:
-    """Return every measure, summed per combination of `provider`, `model` and `module`."""
-    rolled = ", ".join(dimensions)
+    """Return every measure, summed per combination of `provider`, `model` and `module`.
+
+    Where neither a model nor all of them apart are asked for, `durations` is among them.
+    """
+    by_model = selection.model is not None or "model" in dimensions
+    measures = MEASURES if by_model else TOTALS
+    rolled = ", ".join((*dimensions, *(m.name for m in measures)))
     columns = {"provider": "provider_used", "model": MODEL, "module": "module"}
     named = [f"{columns[name]} AS {name}" for name in dimensions]
-    grouped = ", ".join(str(n) for n in range(1, len(named) + ALIKE_COLUMNS + 1))
+    raw = (f"SIGN * {sql_of_alike(m)} AS {m.name}" for m in measures)
     source = sources(
-        "",
-        ", ".join(filter(None, (rolled, ROLLED_SUMS))),
-        ", ".join(filter(None, (rolled, RAW_SUMS))),
-        alike=(", ".join((*named, ALIKE)), grouped),
+        "" if by_model else "total_",
+        rolled,
+        ", ".join((*dimensions, *raw)),
+        alike=(
+            ", ".join((*named, ALIKE)),
+            ", ".join(str(n) for n in range(1, len(named) + ALIKE_COLUMNS + 1)),
+        ),
         tenant=selection.tenant(conn),
         condition=selection.condition(),
         raw_condition=selection.raw_condition(),
     )
-    group = f" GROUP BY {rolled} ORDER BY {rolled}" if dimensions else ""
-    columns_out = ", ".join(filter(None, (rolled, TOTALS)))
-    query = f"SELECT {columns_out} FROM {source}{group}"
+    names = ", ".join(dimensions)
+    totals = (f"coalesce(sum({m.name}), 0) AS {m.name}" for m in measures)
+    query = f"SELECT {', '.join((*dimensions, *totals))} FROM {source}"
+    if dimensions:
+        query += f" GROUP BY {names} ORDER BY {names}"
     rows = (await conn.execute(text(query), selection.parameters(conn))).mappings()
     return {tuple(str(row[name]) for name in dimensions): dict(row) for row in rows}
-
-
-async def bins_by(
-    conn: AsyncConnection, selection: Selection, *dimensions: str
-) -> dict[tuple[str, ...], dict[int, int]]:
-    """Return how many answered calls took how long, per combination of `provider` and `module`."""
-    columns = {"provider": "provider_used", "module": "module"}
-    raw = [f"{columns[name]} AS {name}" for name in dimensions]
-    source = sources(
-        "latency_",
-        ", ".join((*dimensions, "bin", "request_count")),
-        ", ".join((*raw, f"{BIN} AS bin", "SIGN AS request_count")),
-        tenant=selection.tenant(conn),
-        condition=selection.condition(),
-        raw_condition=f"{ANSWERED} AND {selection.raw_condition()}",
-    )
-    names = ", ".join((*dimensions, "bin"))
-    query = f"SELECT {names}, sum(request_count)::bigint AS n FROM {source} GROUP BY {names}"
-    found: dict[tuple[str, ...], dict[int, int]] = {}
-    for row in (await conn.execute(text(query), selection.parameters(conn))).mappings():
-        key = tuple(str(row[name]) for name in dimensions)
-        found.setdefault(key, {})[row["bin"]] = row["n"]
-    return found
 
 
 def percentile(bins: Mapping[int, int], percent: float) -> float:
@@ -219,12 +202,12 @@ def percentile(bins: Mapping[int, int], percent: float) -> float:
 
 
 async def _percentiles(
-    conn: AsyncConnection, selection: Selection, answered: int
+    conn: AsyncConnection, selection: Selection, sums: Mapping[str, Any]
 ) -> dict[str, float]:
-    if not answered:
+    if not _answered(sums):
         return {}
-    if selection.model is None and selection.pieces.whole:
-        bins = (await bins_by(conn, selection)).get((), {})
+    if "durations" in sums and selection.pieces.whole:
+        bins = bins_of(sums["durations"])
         return {f"p{percent}": percentile(bins, percent) for percent in PERCENTS}
     return await _exact_percentiles(conn, selection)
 

@@ -6,6 +6,7 @@ there is only this list. Duplicates are never counted; whoever uses an expressio
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final, Literal
 
 from goldseam.storage.transitions import FINAL
@@ -38,21 +39,50 @@ class Measure:
         condition: Which rows of `ai_request_logs` count; it asks for columns of `ALIKE` only.
         value: What such a row adds; NULL adds nothing.
         comment: Meaning and unit.
-        kind: `count` fits 64 bits; `exact` is a decimal, so that what is taken away again leaves
-            no rounding behind.
+        kind: `count` fits 64 bits. `micro` and `nano` are decimals with 3 and 9 places, added up
+            as whole numbers (a row's value is rounded to them), so that what is taken away again
+            leaves no rounding behind. `histogram` is a whole number of any length.
     """
 
     name: str
     condition: str
     value: str
     comment: str
-    kind: Literal["count", "exact"] = "count"
+    kind: Literal["count", "micro", "nano", "histogram"] = "count"
 
     @property
     def sql(self) -> str:
         """What one row adds; NULL adds nothing."""
-        cast = "::numeric" if self.kind == "exact" else ""
+        cast = "" if self.kind == "count" else "::numeric"
         return f"CASE WHEN {self.condition} THEN {self.value}{cast} END"
+
+    @property
+    def whole(self) -> str:
+        """What a row that counts adds, as a whole number."""
+        if self.kind in ("count", "histogram"):
+            return self.value
+        scale, most = 10 ** _PLACES[self.kind], _MOST[self.kind]
+        # least() would take no value for the most.
+        return (
+            f"(CASE WHEN {self.value} > {most} THEN {most} ELSE {self.value} END * {scale})::bigint"
+        )
+
+    @property
+    def whole_type(self) -> str:
+        """Type of the sum of whole numbers."""
+        return "numeric" if self.kind == "histogram" else "bigint"
+
+    def of_whole(self, total: str) -> str:
+        """Return the SQL of the measure, given that of the sum of its whole numbers."""
+        if self.kind in ("count", "histogram"):
+            return total
+        return f"{total} * {10 ** -_PLACES[self.kind]:.{_PLACES[self.kind]}f}"
+
+
+_PLACES: Final = {"micro": 3, "nano": 9}
+
+_MOST: Final = {"micro": "1e12", "nano": "1e5"}
+"""Milliseconds (31 years) and dollars that one row adds at most: so no sum of a batch overflows."""
 
 
 _FINAL: Final = "status IN ({})".format(", ".join(f"'{status}'" for status in FINAL))
@@ -79,8 +109,12 @@ def _sum(name: str, value: str, condition: str, comment: str) -> Measure:
     return Measure(name, condition, value, comment)
 
 
-def _exact(name: str, value: str, condition: str, comment: str) -> Measure:
-    return Measure(name, condition, value, comment, "exact")
+def _ms(name: str, value: str, condition: str, comment: str) -> Measure:
+    return Measure(name, condition, value, comment, "micro")
+
+
+def _usd(name: str, value: str, condition: str, comment: str) -> Measure:
+    return Measure(name, condition, value, comment, "nano")
 
 
 MEASURES: Final = (
@@ -128,38 +162,69 @@ MEASURES: Final = (
     _sum("tokens_used", "tokens_used", _FINAL, "Tokens read and written"),
     _sum("tokens_known_count", "num_nonnulls(tokens_used)", _FINAL, "Calls whose tokens are known"),
     _sum("wasted_tokens", "tokens_used", _LOST, "Tokens of calls that failed for good"),
-    _exact("cost_usd", "cost_usd", _FINAL, "US dollars"),
+    _usd("cost_usd", "cost_usd", _FINAL, "US dollars"),
     _sum("cost_known_count", "num_nonnulls(cost_usd)", _FINAL, "Calls whose cost is known"),
-    _exact("wasted_cost_usd", "cost_usd", _LOST, "US dollars for calls that failed for good"),
-    _exact(
+    _usd("wasted_cost_usd", "cost_usd", _LOST, "US dollars for calls that failed for good"),
+    _ms(
         "duration_ms",
         "processing_time_ms",
         ANSWERED,
         "Milliseconds of calls that ended in success or error",
     ),
-    _exact("first_try_ms", "processing_time_ms", _FIRST_TRY, "Milliseconds of first_try_count"),
-    _exact(
+    _ms("first_try_ms", "processing_time_ms", _FIRST_TRY, "Milliseconds of first_try_count"),
+    _ms(
         "recovered_ms",
         "processing_time_ms",
         _MENDED,
         "Milliseconds of recovered_count without spared_count",
     ),
-    _exact(
+    _ms(
         "recovery_time_ms",
         "recovery_time_ms",
         _MENDED,
         "Milliseconds from first failure to answer of recovered_count without spared_count",
     ),
-    _exact("recovery_wait_ms", "recovery_wait_ms", _FINAL, "Milliseconds waited between attempts"),
-    _exact("wasted_ms", "processing_time_ms", _LOST, "Milliseconds of calls that failed for good"),
+    _ms("recovery_wait_ms", "recovery_wait_ms", _FINAL, "Milliseconds waited between attempts"),
+    _ms("wasted_ms", "processing_time_ms", _LOST, "Milliseconds of calls that failed for good"),
 )
 
-ERROR_MEASURES: Final = (
-    _count("occurrence_count", "true", "Calls that met the pattern, mended or not"),
-    _count("recovered_count", "recovery_outcome = 'recovered'", "Those of them that were mended"),
-    _count("failed_count", "status = 'error'", "Those of them that failed for good"),
+BIN: Final = (
+    f"least({BIN_LAST}, floor(ln(greatest(processing_time_ms, 0.95))"
+    f" / ln({BIN_RATIO}::float8)) + 1)::smallint"
 )
-"""What is counted of a request with an error pattern, once it is over."""
+"""Latency bin of one row."""
+
+BIN_DIGITS: Final = 12
+"""Decimal digits of a bin in a histogram: room for any count, so no bin runs into the next."""
+
+DURATIONS: Final = Measure(
+    "durations",
+    ANSWERED,
+    f"('1e' || {BIN_DIGITS} * {BIN})::numeric",
+    f"Histogram of duration_ms as one number: how many calls lie in bin n stand in its decimal "
+    f"digits {BIN_DIGITS}n to {BIN_DIGITS}n+{BIN_DIGITS - 1}. Bin 0: under 1 ms; n: from "
+    f"{BIN_RATIO}^(n-1) to {BIN_RATIO}^n ms; {BIN_LAST}: all above",
+    "histogram",
+)
+"""How many calls took how long; histograms add up like any other sum, and cost one column."""
+
+TOTALS: Final = (*MEASURES, DURATIONS)
+
+ERROR_MEASURES: Final = (
+    _count(
+        "occurrence_count", "error_pattern IS NOT NULL", "Calls that met the pattern, mended or not"
+    ),
+    _count(
+        "recovered_count",
+        "error_pattern IS NOT NULL AND recovery_outcome = 'recovered'",
+        "Those of them that were mended",
+    ),
+    _count("failed_count", _LOST, "Those of them that failed for good"),
+    _ms("wasted_ms", "processing_time_ms", _LOST, "Milliseconds of failed_count"),
+    _sum("wasted_tokens", "tokens_used", _LOST, "Tokens of failed_count"),
+    _usd("wasted_cost_usd", "cost_usd", _LOST, "US dollars for failed_count"),
+)
+"""What is counted of a request that met an error, once it is over."""
 
 _ALIKE: Final = (
     "status",
@@ -171,7 +236,7 @@ _ALIKE: Final = (
     "cache_hit",
     "least(retry_count, 1) AS retry_count",
 )
-_VALUES: Final = tuple(dict.fromkeys(measure.value for measure in MEASURES))
+_VALUES: Final = tuple(dict.fromkeys(measure.value for measure in TOTALS))
 
 ALIKE: Final = ", ".join(
     (*_ALIKE, *(f"sum({value}) AS value_{number}" for number, value in enumerate(_VALUES)))
@@ -183,20 +248,27 @@ ALIKE_COLUMNS: Final = len(_ALIKE)
 
 def sql_of_alike(measure: Measure) -> str:
     """Return what a row of `ALIKE` adds to a measure: the same as its rows, four times as fast."""
-    cast = "numeric" if measure.kind == "exact" else "bigint"
+    cast = "bigint" if measure.kind == "count" else "numeric"
     value = _VALUES.index(measure.value)
     return f"CASE WHEN {measure.condition} THEN value_{value}::{cast} END"
 
 
-HAS_PATTERN: Final = f"{_FINAL} AND error_pattern IS NOT NULL"
+MET_ERROR: Final = f"{_FINAL} AND (error_pattern IS NOT NULL OR {_LOST})"
 
 MODEL: Final = f"coalesce(model_requested, '{UNKNOWN}')"
+PATTERN: Final = "coalesce(error_pattern, '')"
+CODE: Final = "coalesce(error_code, '')"
 
-BIN: Final = (
-    f"least({BIN_LAST}, floor(ln(greatest(processing_time_ms, 0.95))"
-    f" / ln({BIN_RATIO}::float8)) + 1)::smallint"
-)
-"""Latency bin of one row."""
+
+def bins_of(durations: Decimal | int) -> dict[int, int]:
+    """Return how many calls lie in each bin of a histogram, empty bins left out."""
+    rest, bins, number = int(durations), {}, 0
+    while rest:
+        rest, count = divmod(rest, 10**BIN_DIGITS)
+        if count:
+            bins[number] = count
+        number += 1
+    return bins
 
 
 def bin_value_ms(number: int) -> float:

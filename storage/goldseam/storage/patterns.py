@@ -14,7 +14,9 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.storage.engine import tenant_of
+from goldseam.storage.measures import ERROR_MEASURES
 from goldseam.storage.models import AIErrorAnalysis
+from goldseam.storage.windows import cut, sources
 
 CORRECTIONS_MAX: Final = 1_000
 """As many as a playbook may hold."""
@@ -153,12 +155,29 @@ async def outcomes(conn: AsyncConnection, those: Iterable[Pattern]) -> dict[str,
 
 async def waste(conn: AsyncConnection, code: str, *, since: datetime, until: datetime) -> Waste:
     """Return what calls that failed for good with `code` cost in [`since`, `until`)."""
-    tenant = tenant_of(conn)
-    query = _WASTE.format(mine="AND tenant_id = :tenant" if tenant else "")
-    given = {"code": code, "since": since, "until": until} | ({"tenant": tenant} if tenant else {})
-    row = (await conn.execute(text(query), given)).one()
-    return Waste(row.calls, float(row.ms) / 1000, int(row.tokens), float(row.cost_usd))
+    tenant, pieces = tenant_of(conn), cut(since, until)
+    measures = [measure for measure in ERROR_MEASURES if measure.name in _WASTED]
+    source = sources(
+        "error_",
+        ", ".join(_WASTED),
+        ", ".join(f"SIGN * {measure.sql} AS {measure.name}" for measure in measures),
+        tenant=tenant,
+        condition="error_code = :code",
+        raw_condition="status = 'error' AND error_code = :code",
+    )
+    totals = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in _WASTED)
+    given = {**pieces.parameters(tenant), "code": code}
+    query = text(f"SELECT {totals} FROM {source}")  # noqa: S608 - our own names
+    row = (await conn.execute(query, given)).one()
+    return Waste(
+        int(row.failed_count),
+        float(row.wasted_ms) / 1000,
+        int(row.wasted_tokens),
+        float(row.wasted_cost_usd),
+    )
 
+
+_WASTED: Final = ("failed_count", "wasted_ms", "wasted_tokens", "wasted_cost_usd")
 
 _OUTCOMES: Final = text("""
     SELECT count(*) AS applied, count(*) FILTER (WHERE was_successful) AS successes
@@ -169,14 +188,6 @@ _OUTCOMES: Final = text("""
         ORDER BY created_at DESC LIMIT :recent
     ) AS latest
 """)
-
-_WASTE: Final = """
-    SELECT count(*) AS calls, coalesce(sum(processing_time_ms), 0) AS ms,
-        coalesce(sum(tokens_used), 0) AS tokens, coalesce(sum(cost_usd), 0) AS cost_usd
-    FROM ai_request_logs
-    WHERE created_at >= :since AND created_at < :until AND status = 'error'
-        AND error_code = :code AND duplicate_of IS NULL {mine}
-"""
 
 
 async def _patterns(conn: AsyncConnection, *conditions: Any, limit: int = 1) -> list[Pattern]:

@@ -14,25 +14,26 @@ from sqlalchemy.dialects import postgresql
 from goldseam.storage.locks import AdvisoryLock
 from goldseam.storage.measures import (
     ANSWERED,
-    BIN,
+    CODE,
     ERROR_MEASURES,
     EVERYBODY,
-    HAS_PATTERN,
-    MEASURES,
+    MET_ERROR,
     MODEL,
     NAMES_PER_DAY,
     OTHER,
+    PATTERN,
+    TOTALS,
     Measure,
 )
 from goldseam.storage.models import AIRequestLog
 from goldseam.storage.rollup_tables import (
+    BY_MODEL,
     ERRORS,
-    LATENCY,
     NAMES,
     ROLLUPS,
     SLOW,
     SLOWEST_KEPT,
-    STATS,
+    TOTALS_OF,
 )
 
 STATE: Final = (
@@ -81,8 +82,10 @@ Two writers would wait for each other anyway, at the sums of all tenants; one lo
 free of deadlocks, and what is decided by looking (names, slowest requests) exact.
 """
 
-_HOUR: Final = "date_trunc('hour', created_at, 'UTC')"
-_DAY_OF_HOUR: Final = "date_trunc('day', hour, 'UTC')"
+# date_bin is plain arithmetic; date_trunc looks its time zone up for every row.
+_EPOCH: Final = "timestamptz '1970-01-01T00:00:00Z'"
+_HOUR: Final = f"date_bin('1 hour', created_at, {_EPOCH})"
+_DAY_OF_HOUR: Final = f"date_bin('1 day', hour, {_EPOCH})"
 
 _MISSING: Final = """
     coalesce(
@@ -95,6 +98,7 @@ _MISSING: Final = """
 """
 
 _KINDS: Final = ("provider", "model", "module")
+_OF_ROW: Final = {"provider": "provider_used", "model": MODEL, "module": "module"}
 
 ADMIT_NAMES: Final = f"""
     INSERT INTO {NAMES} AS t (tenant_id, day, providers, models, modules)
@@ -103,11 +107,12 @@ ADMIT_NAMES: Final = f"""
             {", ".join(_MISSING.format(kind=kind, cap=NAMES_PER_DAY) for kind in _KINDS)}
         FROM (
             SELECT DISTINCT tenant_id, (created_at AT TIME ZONE 'UTC')::date AS day,
-                provider_used AS provider, {MODEL} AS model, module
+                {", ".join(f"{value} AS {kind}" for kind, value in _OF_ROW.items())}
             FROM goldseam_moved
         ) AS d
         CROSS JOIN LATERAL (VALUES (d.tenant_id), ('{EVERYBODY}')) AS s (tenant_id)
         LEFT JOIN {NAMES} AS n ON (n.tenant_id, n.day) = (s.tenant_id, d.day)
+        WHERE n.day IS NULL OR {" OR ".join(f"d.{kind} <> ALL (n.{kind}s)" for kind in _KINDS)}
         GROUP BY 1, 2
     ) AS missing
     WHERE cardinality(providers) + cardinality(models) + cardinality(modules) > 0
@@ -119,86 +124,143 @@ what was added under `other` is also taken away there."""
 
 
 def _named(kind: str) -> str:
-    return f"CASE WHEN c.{kind} = ANY (n.{kind}s) THEN c.{kind} ELSE '{OTHER}' END AS {kind}"
+    """Return a name that has a place, or `other`; a list with room holds every name of its day."""
+    has_place = f"cardinality(n.{kind}s) < {NAMES_PER_DAY} OR r.{kind} = ANY (n.{kind}s)"
+    return f"CASE WHEN {has_place} THEN r.{kind} ELSE '{OTHER}' END AS {kind}"
+
+
+_COUNTS: Final = "CASE WHEN duplicate_of IS NULL AND {condition} THEN true ELSE false END"
+"""A condition by which the planner, that knows nothing of the temporary table, expects many rows;
+else it takes each by a look-up of its own."""
+
+
+def _conditions(measures: tuple[Measure, ...]) -> list[str]:
+    return list(dict.fromkeys(measure.condition for measure in measures))
+
+
+def _values(measures: tuple[Measure, ...]) -> list[str]:
+    return list(dict.fromkeys(m.whole for m in measures if m.value != "1"))
+
+
+def _marked(dimensions: dict[str, str], measures: tuple[Measure, ...], condition: str) -> str:
+    """Return the query for what the moved rows add: each condition and value worked out once."""
+    columns = [
+        *(f"{value} AS {name}" for name, value in dimensions.items()),
+        *(f"({each}) AS is_{n}" for n, each in enumerate(_conditions(measures))),
+        *(f"{value} AS value_{n}" for n, value in enumerate(_values(measures))),
+    ]
+    # OFFSET 0: otherwise every use of a column would work it out again.
+    return f"""
+        SELECT tenant_id, {_HOUR} AS hour, sign, {", ".join(columns)}
+        FROM goldseam_moved WHERE {_COUNTS.format(condition=condition)} OFFSET 0
+    """
+
+
+def _sum_of_marked(measure: Measure, measures: tuple[Measure, ...]) -> str:
+    """Return the sum of one measure over the rows of `_marked`."""
+    added = "sign"
+    if measure.value != "1":
+        added = f"sign * value_{_values(measures).index(measure.whole)}"
+    counted = f"is_{_conditions(measures).index(measure.condition)}"
+    total = f"coalesce(sum({added}) FILTER (WHERE {counted}), 0)"
+    return f"{total}::{measure.whole_type} AS {measure.name}"
+
+
+def _sums_of_sums(measures: Iterable[Measure]) -> str:
+    return ", ".join(f"sum({m.name})::{m.whole_type} AS {m.name}" for m in measures)
 
 
 def _add_up(
-    tables: dict[tuple[str, bool], Table],
+    kinds: Iterable[dict[tuple[str, bool], Table]],
     dimensions: dict[str, str],
-    measures: Iterable[Measure],
+    measures: tuple[Measure, ...],
     condition: str,
 ) -> str:
-    """Return the statement that adds the moved rows to the four tables of one kind.
+    """Return the statement that adds the moved rows to all tables of some kinds.
 
     Args:
-        tables: Tables by grain and by whether they hold everybody.
-        dimensions: Column of the tables → its value in a row of `ai_request_logs`.
-        measures: What is summed.
+        kinds: For each kind its tables by grain and by whether they hold everybody.
+        dimensions: Column of the tables → its value in a row of `ai_request_logs`; a kind may
+            leave some out.
+        measures: What is summed; a kind may leave some out.
         condition: Which rows count.
     """
-    names = [measure.name for measure in measures]
-    sums = ", ".join(f"sum(sign * ({measure.sql})) AS {measure.name}" for measure in measures)
-    kept = ", ".join(_named(d) if d in _KINDS else f"c.{d}" for d in dimensions)
-    key = ", ".join(("tenant_id", "bucket", *dimensions))
-    inserts = {
-        (grain, everybody): f"""
-            INSERT INTO {table} AS t ({key}, {", ".join(names)})
-            SELECT tenant_id, {grain}, {", ".join(dimensions)},
-                {", ".join(f"coalesce(sum({name}), 0)" for name in names)}
-            FROM delta WHERE (tenant_id = '{EVERYBODY}') = {everybody}
-            GROUP BY tenant_id, {grain}, {", ".join(dimensions)}
-            ON CONFLICT ({key}) DO UPDATE SET
-                {", ".join(f"{name} = t.{name} + excluded.{name}" for name in names)}
-        """
-        for (grain, everybody), table in tables.items()
-    }
-    last = inserts.pop(("day", True))
-    others = ", ".join(
-        f"{grain}_{'all' if everybody else 'each'} AS ({insert})"
-        for (grain, everybody), insert in inserts.items()
-    )
+    kept = ", ".join(_named(name) if name in _KINDS else f"r.{name}" for name in dimensions)
+    places = ", ".join(str(n) for n in range(1, len(dimensions) + 3))
+    names = f"{NAMES} AS n ON n.day = (r.hour AT TIME ZONE 'UTC')::date AND n.tenant_id"
+    upserts: list[str] = []
+    for tables in kinds:
+        upserts += _upserts(tables, tuple(dimensions), measures)
     return f"""
-        WITH counted AS (
-            SELECT tenant_id, {_HOUR} AS hour,
-                {", ".join(f"{value} AS {name}" for name, value in dimensions.items())}, {sums}
-            FROM goldseam_moved WHERE duplicate_of IS NULL AND {condition}
-            GROUP BY tenant_id, hour, {", ".join(dimensions.values())}
-        ), delta AS MATERIALIZED (
-            SELECT s.tenant_id, c.hour, {_DAY_OF_HOUR} AS day, {kept}, {", ".join(names)}
-            FROM counted AS c
-            CROSS JOIN LATERAL (VALUES (c.tenant_id), ('{EVERYBODY}')) AS s (tenant_id)
-            JOIN {NAMES} AS n ON n.tenant_id = s.tenant_id
-                AND n.day = (c.hour AT TIME ZONE 'UTC')::date
-        ), {others}
-        {last}
+        WITH each AS MATERIALIZED (
+            SELECT r.tenant_id, r.hour, {kept},
+                {", ".join(_sum_of_marked(measure, measures) for measure in measures)}
+            FROM ({_marked(dimensions, measures, condition)}) AS r JOIN {names} = r.tenant_id
+            GROUP BY {places}
+        ), everybody AS MATERIALIZED (
+            SELECT '{EVERYBODY}' AS tenant_id, r.hour, {kept}, {_sums_of_sums(measures)}
+            FROM each AS r JOIN {names} = '{EVERYBODY}'
+            GROUP BY {places}
+        ), {", ".join(upserts)}
+        SELECT
     """
 
 
-ADD_STATS: Final = _add_up(
-    STATS, {"provider": "provider_used", "model": MODEL, "module": "module"}, MEASURES, "true"
-)
+def _upserts(
+    tables: dict[tuple[str, bool], Table],
+    dimensions: tuple[str, ...],
+    measures: tuple[Measure, ...],
+) -> list[str]:
+    """Return the parts of the statement that add to the tables of one kind."""
+    parts = []
+    for everybody, finest in ((False, "each"), (True, "everybody")):
+        hourly = tables["hour", everybody]
+        kept = tuple(name for name in dimensions if name in hourly.columns)
+        source = finest if kept == dimensions else f"of_{hourly}"
+        if source != finest:
+            key = ", ".join(("tenant_id", "hour", *kept))
+            grouped = f"SELECT {key}, {_sums_of_sums(measures)} FROM {finest} GROUP BY {key}"
+            parts.append(f"{source} AS MATERIALIZED ({grouped})")
+        parts.append(f"in_{hourly} AS ({_upsert(hourly, 'hour', source, kept, measures)})")
+        if ("day", everybody) in tables:
+            daily = tables["day", everybody]
+            key = ", ".join(("tenant_id", "day", *kept))
+            days = f"""(
+                SELECT tenant_id, {_DAY_OF_HOUR} AS day, {", ".join(kept)},
+                    {_sums_of_sums(measures)}
+                FROM {source} GROUP BY {key}
+            ) AS days"""
+            parts.append(f"in_{daily} AS ({_upsert(daily, 'day', days, kept, measures)})")
+    return parts
 
-ADD_LATENCY: Final = _add_up(
-    LATENCY,
-    {"provider": "provider_used", "module": "module", "bin": BIN},
-    (Measure("request_count", "true", "1", "Requests in the bin"),),
-    ANSWERED,
-)
+
+def _upsert(
+    table: Table, grain: str, source: str, kept: Iterable[str], measures: Iterable[Measure]
+) -> str:
+    """Return the statement that adds the sums in `source`, one row a key, to one table."""
+    key = ", ".join(kept)
+    summed = [measure for measure in measures if measure.name in table.columns]
+    names = [measure.name for measure in summed]
+    return f"""
+        INSERT INTO {table} AS t (tenant_id, bucket, {key}, {", ".join(names)})
+        SELECT tenant_id, {grain}, {key}, {", ".join(m.of_whole(m.name) for m in summed)}
+        FROM {source} WHERE true
+        ON CONFLICT (tenant_id, bucket, {key}) DO UPDATE SET
+            {", ".join(f"{name} = t.{name} + excluded.{name}" for name in names)}
+    """
+
+
+ADD_STATS: Final = _add_up((BY_MODEL, TOTALS_OF), _OF_ROW, TOTALS, "true")
 
 ADD_ERRORS: Final = _add_up(
-    ERRORS,
-    {"error_pattern": "error_pattern", "module": "module"},
+    (ERRORS,),
+    {"error_pattern": PATTERN, "module": "module", "error_code": CODE},
     ERROR_MEASURES,
-    HAS_PATTERN,
+    MET_ERROR,
 )
 
 _LISTED: Final = f"{ANSWERED} AND duplicate_of IS NULL"
 _ENTRY: Final = "tenant_id, bucket, created_at, id, processing_time_ms"
-
-
-def _slow_group(*, everybody: bool) -> str:
-    """Return the columns that one list of the slowest is kept for."""
-    return "bucket" if everybody else "tenant_id, bucket"
 
 
 def _forget_slow(*, everybody: bool) -> str:
@@ -226,52 +288,59 @@ def _relist_slow(*, everybody: bool) -> str:
     """
 
 
-def _list_slow(*, everybody: bool) -> str:
-    group = _slow_group(everybody=everybody)
+def _bar(*, everybody: bool, of: str) -> str:
+    """Return the query for the duration of the last request that a list has to hold."""
+    mine = "true" if everybody else f"t.tenant_id = {of}.tenant_id"
     return f"""
-        WITH candidates AS (
-            SELECT {_ENTRY}, row_number() OVER (
-                PARTITION BY {group} ORDER BY processing_time_ms DESC
-            ) AS place
-            FROM (SELECT *, {_HOUR} AS bucket FROM goldseam_moved) AS m
-            WHERE sign > 0 AND {_LISTED}
-        ), bars AS (
-            SELECT {group}, (
-                SELECT t.processing_time_ms FROM {SLOW[everybody]} AS t
-                WHERE ({_prefixed("t", group)}) = ({_prefixed("g", group)})
-                ORDER BY 1 DESC OFFSET {SLOWEST_KEPT - 1} LIMIT 1
-            ) AS bar_ms
-            FROM (SELECT DISTINCT {group} FROM candidates) AS g
-        ), listed AS (
+        SELECT t.processing_time_ms FROM {SLOW[everybody]} AS t
+        WHERE t.bucket = {of}.bucket AND {mine}
+        ORDER BY 1 DESC OFFSET {SLOWEST_KEPT - 1} LIMIT 1
+    """
+
+
+def _listing(source: str, *, everybody: bool) -> str:
+    """Return the parts of a statement that list what is slow enough in `source`, as `…_listed`."""
+    group = "bucket" if everybody else "tenant_id, bucket"
+    name = "all" if everybody else "each"
+    return f"""
+        {name}_bars AS MATERIALIZED (
+            SELECT {group}, ({_bar(everybody=everybody, of="g")}) AS bar_ms
+            FROM (SELECT DISTINCT {group} FROM {source}) AS g
+        ), {name}_listed AS (
             INSERT INTO {SLOW[everybody]} ({_ENTRY})
-            SELECT {_ENTRY} FROM candidates JOIN bars USING ({group})
-            WHERE place <= {SLOWEST_KEPT} AND (bar_ms IS NULL OR processing_time_ms > bar_ms)
+            SELECT {_ENTRY} FROM (
+                SELECT {_ENTRY}, row_number() OVER (
+                    PARTITION BY {group} ORDER BY processing_time_ms DESC
+                ) AS place
+                FROM {source} JOIN {name}_bars USING ({group})
+                WHERE bar_ms IS NULL OR processing_time_ms > bar_ms
+            ) AS ranked
+            WHERE place <= {SLOWEST_KEPT}
             ON CONFLICT DO NOTHING
-            RETURNING tenant_id, bucket
+            RETURNING {_ENTRY}
         )
-        SELECT DISTINCT tenant_id, bucket FROM listed
     """
 
 
 def _trim_slow(*, everybody: bool) -> str:
-    group = _slow_group(everybody=everybody)
-    mine = "true" if everybody else "tenant_id = ANY (%(tenants)s::text[])"
+    touched = "unnest(%(buckets)s::timestamptz[]) AS touched (bucket)"
+    mine = "true"
+    if not everybody:
+        touched = (
+            "unnest(%(tenants)s::text[], %(buckets)s::timestamptz[]) AS touched (tenant_id, bucket)"
+        )
+        mine = "t.tenant_id = touched.tenant_id"
     return f"""
         DELETE FROM {SLOW[everybody]} AS t USING (
-            SELECT {_ENTRY}, row_number() OVER (
-                PARTITION BY {group} ORDER BY processing_time_ms DESC
-            ) AS place
-            FROM {SLOW[everybody]}
-            WHERE bucket = ANY (%(buckets)s::timestamptz[]) AND {mine}
-        ) AS ranked
-        WHERE ranked.place > {SLOWEST_KEPT}
-            AND (t.tenant_id, t.bucket, t.created_at, t.id)
-                = (ranked.tenant_id, ranked.bucket, ranked.created_at, ranked.id)
+            SELECT touched.*, ({_bar(everybody=everybody, of="touched")}) AS bar_ms
+            FROM {touched}
+            WHERE (
+                SELECT count(*) FROM {SLOW[everybody]} AS t
+                WHERE t.bucket = touched.bucket AND {mine}
+            ) > {2 * SLOWEST_KEPT}
+        ) AS touched
+        WHERE t.bucket = touched.bucket AND {mine} AND t.processing_time_ms < bar_ms
     """
-
-
-def _prefixed(table: str, columns: str) -> str:
-    return ", ".join(f"{table}.{column}" for column in columns.split(", "))
 
 
 FORGET_SLOW: Final = {everybody: _forget_slow(everybody=everybody) for everybody in SLOW}
@@ -280,11 +349,19 @@ FORGET_SLOW: Final = {everybody: _forget_slow(everybody=everybody) for everybody
 RELIST_SLOW: Final = {everybody: _relist_slow(everybody=everybody) for everybody in SLOW}
 """Make a list anew from the rows, where a listed one has moved."""
 
-LIST_SLOW: Final = {everybody: _list_slow(everybody=everybody) for everybody in SLOW}
-"""List moved rows that are slow enough; return where."""
+LIST_SLOW: Final = f"""
+    WITH moved AS (
+        SELECT {_HOUR} AS bucket, * FROM goldseam_moved
+        WHERE {_COUNTS.format(condition=f"sign > 0 AND {ANSWERED}")}
+    ), {_listing("moved", everybody=False)}, {_listing("each_listed", everybody=True)}
+    SELECT DISTINCT 'each' AS list, tenant_id, bucket FROM each_listed
+    UNION ALL SELECT DISTINCT 'all', '', bucket FROM all_listed
+"""
+"""List moved rows that are slow enough, among everybody's only what was among a tenant's; return
+where."""
 
 TRIM_SLOW: Final = {everybody: _trim_slow(everybody=everybody) for everybody in SLOW}
-"""Cut lists that grew down to their length."""
+"""Cut lists that have grown to twice their length; what is as slow as the last one stays."""
 
 MOVE_DAY: Final = f"""
     INSERT INTO goldseam_moved ({", ".join(STATE)}, sign)

@@ -14,9 +14,9 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    Index,
     Numeric,
     PrimaryKeyConstraint,
-    SmallInteger,
     Table,
     Text,
     Uuid,
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from goldseam.storage.measures import BIN_LAST, BIN_RATIO, ERROR_MEASURES, MEASURES, Measure
+from goldseam.storage.measures import ERROR_MEASURES, MEASURES, TOTALS, Measure
 from goldseam.storage.models import Base
 
 SLOWEST_KEPT: Final = 50
@@ -48,9 +48,14 @@ def _bucket(grain: str) -> Column[object]:
 
 
 def _sums(measures: tuple[Measure, ...]) -> list[Column[object]]:
-    kinds = {"count": BigInteger, "exact": Numeric}
     return [
-        Column(m.name, kinds[m.kind], nullable=False, server_default=_ZERO, comment=m.comment)
+        Column(
+            m.name,
+            BigInteger if m.kind == "count" else Numeric,
+            nullable=False,
+            server_default=_ZERO,
+            comment=m.comment,
+        )
         for m in measures
     ]
 
@@ -59,45 +64,32 @@ def _name(stem: str, grain: str, *, everybody: bool) -> str:
     return f"ai_stats_{stem}{grain}{'_all' if everybody else ''}"
 
 
-def _stats(grain: str, *, everybody: bool) -> Table:
+def _by_model(*, everybody: bool) -> Table:
     return Table(
-        _name("", grain, everybody=everybody),
+        _name("", "hour", everybody=everybody),
         Base.metadata,
         _tenant(everybody=everybody),
-        _bucket(grain),
+        _bucket("hour"),
         _key("provider", "provider_used of the requests, or other"),
         _key("model", "model_requested of the requests, unknown, or other"),
         _key("module", "Module of the requests, or other"),
         *_sums(MEASURES),
         PrimaryKeyConstraint("tenant_id", "bucket", "provider", "model", "module"),
-        comment=f"Sums over the requests of each {grain}, without duplicates",
+        comment="Sums over the requests of each hour, without duplicates",
     )
 
 
-def _latency(grain: str, *, everybody: bool) -> Table:
+def _totals(grain: str, *, everybody: bool) -> Table:
     return Table(
-        _name("latency_", grain, everybody=everybody),
+        _name("total_", grain, everybody=everybody),
         Base.metadata,
         _tenant(everybody=everybody),
         _bucket(grain),
         _key("provider", "provider_used of the requests, or other"),
         _key("module", "Module of the requests, or other"),
-        Column(
-            "bin",
-            SmallInteger,
-            nullable=False,
-            comment=f"0: under 1 ms; n: from {BIN_RATIO}^(n-1) to {BIN_RATIO}^n ms; "
-            f"{BIN_LAST}: all above",
-        ),
-        Column(
-            "request_count",
-            BigInteger,
-            nullable=False,
-            server_default=_ZERO,
-            comment="Calls that ended in success or error after this long",
-        ),
-        PrimaryKeyConstraint("tenant_id", "bucket", "provider", "module", "bin"),
-        comment=f"Histogram of processing_time_ms of each {grain}; histograms add up",
+        *_sums(TOTALS),
+        PrimaryKeyConstraint("tenant_id", "bucket", "provider", "module"),
+        comment=f"Sums over the requests of each {grain}, all models together, no duplicates",
     )
 
 
@@ -107,11 +99,12 @@ def _errors(grain: str, *, everybody: bool) -> Table:
         Base.metadata,
         _tenant(everybody=everybody),
         _bucket(grain),
-        _key("error_pattern", "As in ai_error_analysis"),
+        _key("error_pattern", "As in ai_error_analysis; empty where a request has none"),
         _key("module", "Module of the requests, or other"),
+        _key("error_code", "Final error of the requests; empty where they were mended"),
         *_sums(ERROR_MEASURES),
-        PrimaryKeyConstraint("tenant_id", "bucket", "error_pattern", "module"),
-        comment=f"Requests of each {grain} that met an error pattern, without duplicates",
+        PrimaryKeyConstraint("tenant_id", "bucket", "error_pattern", "module", "error_code"),
+        comment=f"Requests of each {grain} that met an error, without duplicates",
     )
 
 
@@ -134,7 +127,12 @@ def _slow(*, everybody: bool) -> Table:
         PrimaryKeyConstraint(
             *(("bucket", "tenant_id") if everybody else ("tenant_id", "bucket")), "created_at", "id"
         ),
-        comment=f"The {SLOWEST_KEPT} slowest requests of {whose} in each hour",
+        Index(
+            f"ix_{_name('slow_', 'hour', everybody=everybody)}_slowest",
+            *(() if everybody else ("tenant_id",)),
+            text("processing_time_ms DESC"),
+        ),
+        comment=f"The {SLOWEST_KEPT} slowest requests of {whose} in each hour, and some more",
     )
 
 
@@ -156,13 +154,11 @@ NAMES: Final = Table(
     comment="Which names the roll-ups of a day tell apart, so that senders cannot blow them up",
 )
 
-STATS: Final = {
-    (grain, everybody): _stats(grain, everybody=everybody)
-    for grain in ("hour", "day")
-    for everybody in (False, True)
+BY_MODEL: Final = {
+    ("hour", everybody): _by_model(everybody=everybody) for everybody in (False, True)
 }
-LATENCY: Final = {
-    (grain, everybody): _latency(grain, everybody=everybody)
+TOTALS_OF: Final = {
+    (grain, everybody): _totals(grain, everybody=everybody)
     for grain in ("hour", "day")
     for everybody in (False, True)
 }
@@ -173,6 +169,6 @@ ERRORS: Final = {
 }
 SLOW: Final = {everybody: _slow(everybody=everybody) for everybody in (False, True)}
 
-SUMS: Final = (*STATS.values(), *LATENCY.values(), *ERRORS.values())
+SUMS: Final = (*BY_MODEL.values(), *TOTALS_OF.values(), *ERRORS.values())
 ROLLUPS: Final = (NAMES, *SUMS, *SLOW.values())
 """Every table that this module defines."""

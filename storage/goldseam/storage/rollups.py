@@ -27,10 +27,8 @@ def apply(cursor: Cursor[Any]) -> None:
     cursor.execute(statements.LOCK)
     cursor.execute(statements.ADMIT_NAMES)
     cursor.execute(statements.ADD_STATS)
-    cursor.execute(statements.ADD_LATENCY)
     cursor.execute(statements.ADD_ERRORS)
-    for everybody in (False, True):
-        _list_slowest(cursor, everybody=everybody)
+    _list_slowest(cursor)
 
 
 def rebuild(conn: psycopg.Connection, day: date) -> int:
@@ -70,15 +68,17 @@ def days_with_rows(conn: psycopg.Connection) -> list[date]:
         return [row[0] for row in rows]
 
 
-def _list_slowest(cursor: Cursor[Any], *, everybody: bool) -> None:
-    gone = set(cursor.execute(statements.FORGET_SLOW[everybody]))
-    if gone:
-        if everybody:
-            gone = {("", bucket) for _, bucket in gone}
-        cursor.execute(statements.RELIST_SLOW[everybody], _columns(gone))
-    grown = set(cursor.execute(statements.LIST_SLOW[everybody]))
-    if grown:
-        cursor.execute(statements.TRIM_SLOW[everybody], _columns(grown))
+def _list_slowest(cursor: Cursor[Any]) -> None:
+    for everybody in (False, True):
+        gone = set(cursor.execute(statements.FORGET_SLOW[everybody]))
+        if gone:
+            places = {("", bucket) for _, bucket in gone} if everybody else gone
+            cursor.execute(statements.RELIST_SLOW[everybody], _columns(places))
+    grown = list(cursor.execute(statements.LIST_SLOW))
+    for everybody, name in ((False, "each"), (True, "all")):
+        places = {(tenant, bucket) for list_, tenant, bucket in grown if list_ == name}
+        if places:
+            cursor.execute(statements.TRIM_SLOW[everybody], _columns(places))
 
 
 def _columns(places: set[Any]) -> dict[str, list[Any]]:

@@ -98,7 +98,7 @@ def sources(
     """Return a subquery over all pieces of a window, for the values of `Pieces.parameters`.
 
     Args:
-        stem: Kind of roll-up: empty, `latency_` or `error_`.
+        stem: Kind of roll-up: `total_`, `error_`, or empty for sums by model, which have no days.
         rolled: Columns to select from the roll-ups.
         raw: The same of rows of `ai_request_logs`, multiplied by `SIGN` where they count.
         tenant: None for everybody.
@@ -111,7 +111,11 @@ def sources(
     parts = [
         f"SELECT {rolled} FROM ai_stats_{stem}{grain}{suffix} WHERE tenant_id = :tenant"
         f" AND bucket >= :{start} AND bucket < :{end} AND {condition}"
-        for grain, start, end in (("day", "d0", "d1"), ("hour", "h0", "h1"), ("hour", "h2", "h3"))
+        for grain, start, end in (
+            ("day" if stem else "hour", "d0", "d1"),
+            ("hour", "h0", "h1"),
+            ("hour", "h2", "h3"),
+        )
     ]
     for start, end, sign in (("e0", "e1", "s0"), ("e2", "e3", "s2")):
         rows = (

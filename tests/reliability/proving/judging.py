@@ -13,7 +13,7 @@ _COUNTED: Final = """
         (SELECT coalesce(sum(occurrence_count), 0) FROM ai_error_analysis),
         (SELECT count(*) FROM ai_request_logs WHERE error_pattern IS NOT NULL),
         (SELECT coalesce(sum(success_count + error_count), 0) FROM ai_stats_hour_all),
-        (SELECT coalesce(sum(success_count + error_count), 0) FROM ai_stats_day),
+        (SELECT coalesce(sum(success_count + error_count), 0) FROM ai_stats_total_day),
         (SELECT count(*) FROM ai_request_logs)
 """
 """Errors as counted and as stored; requests as counted by the hour, by the day, and as stored."""
