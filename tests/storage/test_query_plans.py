@@ -260,7 +260,7 @@ QUESTIONS: Final = {
     "what was lost": Question(
         lambda conn: patterns.waste(conn, "TIMEOUT", since=SINCE, until=UNTIL),
         EDGES,
-        by_hours(*ERRORS),
+        dict.fromkeys(ERRORS, "tenant_id bucket error_code"),
     ),
 }
 

@@ -167,7 +167,7 @@ async def waste(conn: AsyncConnection, code: str, *, since: datetime, until: dat
     )
     totals = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in _WASTED)
     given = {**pieces.parameters(tenant), "code": code}
-    query = text(f"SELECT {totals} FROM {source}")  # noqa: S608 - our own names
+    query = text(f"SELECT {totals} FROM {source}")
     row = (await conn.execute(query, given)).one()
     return Waste(
         int(row.failed_count),
