@@ -147,6 +147,50 @@ class TestIfMatch:
         assert answers == [200, 412, 200]
 
 
+class TestRefusals:
+    """Input that looks right and is not."""
+
+    def test_time_is_no_number(self, get: Get) -> None:
+        """A bare number says neither unit nor epoch; a date is its midnight."""
+        answers = [get(f"/logs/recent?until={text}") for text in ("0.5", "1700000000", "-1e9")]
+        assert {answer.status for answer in answers} == {422}
+        assert answers[0].body["invalid_parameters"][0]["name"] == "until"
+        written = ("2026-01-31", "2026-01-31T09:00:00Z", "2026-01-31T09:00:00%2B01:00")
+        assert {get(f"/logs/recent?until={text}").status for text in written} == {200}
+
+    @pytest.mark.parametrize(
+        "body", [{"confidence_score": False}, {"confidence_score": "1"}], ids=["boolean", "text"]
+    )
+    def test_score_is_a_number(self, get: Get, store: Store, body: Any) -> None:
+        """A truth value is no score of 0, nor is a text one of 1."""
+        (row,) = store({})
+        assert get(f"/logs/{row.id}/feedback", method="PATCH", body=body).status == 422
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"auto_correction_enabled": "yes"},
+            {"reason": "\x00"},
+            {"correction_config": {"strategy": "fallback", "model": "a\x00"}},
+            {"correction_config": {"strategy": "retry", "delay_s": float("nan")}},
+        ],
+        ids=["word", "NUL in a text", "NUL in a correction", "NaN"],
+    )
+    def test_what_no_table_takes(self, get: Get, store: Store, body: Any) -> None:
+        """What PostgreSQL could not keep is refused by the name of its field."""
+        store({"first_error_code": "TIMEOUT", "error_pattern": "TIMEOUT:openai:aaa"})
+        (found,) = get("/logs/errors/top").body
+        refused = get(f"/errors/{found['pattern_id']}", method="PATCH", body=body)
+        assert refused.status == 422
+        assert next(iter(body)) in refused.body["detail"]
+
+    def test_body_is_bounded(self, get: Get) -> None:
+        """A body beyond 64 KiB is refused before it is read, also from somebody without a key."""
+        answer = get("/keys", method="POST", body={"label": "x" * 70_000})
+        assert answer.status == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_methods_are_told(get: Get) -> None:
     """A method that a path does not have is refused with all that it has."""
     answer = get("/errors/0", method="DELETE")

@@ -16,6 +16,7 @@ from goldseam.storage.embedded import EmbeddedPostgres
 from goldseam.storage.roles import Role
 
 CALLS = 80
+GOLDSEAM = str(Path(sys.executable).with_name("goldseam"))
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def summary(folder: Path) -> Any:
     """What a short demo printed."""
-    command = [str(Path(sys.executable).with_name("goldseam")), "demo", "--json"]
-    options = ["--calls", str(CALLS), "--data-dir", str(folder), "--api-port", "0"]
+    return json.loads(demo(folder, "--calls", str(CALLS), "--json"))
+
+
+def demo(folder: Path, *options: str) -> str:
+    """Run the demo on free ports and return what it prints."""
+    ports = ["--api-port", "0", "--otlp-http-port", "0", "--otlp-grpc-port", "0"]
     done = subprocess.run(
-        [*command, *options, "--otlp-http-port", "0", "--otlp-grpc-port", "0"],
+        [GOLDSEAM, "demo", "--data-dir", str(folder), *ports, *options],
         check=False,
         capture_output=True,
         text=True,
@@ -38,7 +43,7 @@ def summary(folder: Path) -> Any:
         env=os.environ | {"COLUMNS": "200"},
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +121,27 @@ def test_the_weather_was_bad_and_most_calls_were_mended(summary: Any) -> None:
 def test_the_first_row_was_visible(summary: Any) -> None:
     """The summary says when the first row could be read through the API."""
     assert summary["first_row_s"] > 0
+
+
+@pytest.mark.usefixtures("summary")
+def test_runs_where_keys_exist(folder: Path) -> None:
+    """On a server that asks for keys the demo works, leaves no key of its own, and says so."""
+    with EmbeddedPostgres(folder) as server:
+        url = ("--database-url", server.url)
+        key = run("keys", "create", "--scope", "admin", *url)
+    told = demo(folder, "--calls", "5")
+    assert "export GOLDSEAM_API_KEY" in told
+    assert 'curl -H "Authorization: Bearer $GOLDSEAM_API_KEY"' in told
+    with EmbeddedPostgres(folder) as server:
+        kept = json.loads(run("keys", "list", "--json", "--database-url", server.url))
+    in_force = [each["key_id"] for each in kept if each["revoked_at"] is None]
+    assert in_force == [key.split("_")[2]]
+
+
+def run(*arguments: str) -> str:
+    """Run a command and return what it prints."""
+    done = subprocess.run([GOLDSEAM, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def test_the_application_part_imports_no_goldseam() -> None:

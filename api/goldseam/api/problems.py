@@ -18,13 +18,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from goldseam.storage.errors import StorageError
+from goldseam.storage.faults import loggable
 
 MEDIA_TYPE: Final = "application/problem+json"
 
 _RETRY_AFTER_S: Final = "1"
+
+BODY_MAX_BYTES: Final = 64 * 1024
+"""No body that a route takes comes near; it is read before anybody has been asked for a key."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,7 +87,6 @@ def install(app: FastAPI) -> None:
     """Register the handlers on `app`, for what happens outside of our routes too."""
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    app.add_exception_handler(Exception, _fault)
 
 
 def response(
@@ -137,9 +140,14 @@ def _methods(request: Request) -> list[str]:
 async def _database(request: Request, error: Exception) -> JSONResponse:
     """A database that is away or slow is a passing fault; anything else is ours."""
     if isinstance(error, DBAPIError) and not isinstance(error, OperationalError | InterfaceError):
-        _log.error("a query failed", exc_info=error)
+        _log.error("a query failed", exc_info=loggable(error))
         return await _fault(request, error)
     return database_away()
+
+
+async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+    _log.error("a request failed; please report this", exc_info=loggable(error))
+    return await _fault(request, error)
 
 
 def database_away() -> JSONResponse:
@@ -166,6 +174,7 @@ HANDLERS: Final[Mapping[Any, Any]] = MappingProxyType(
         DBAPIError: _database,
         StorageError: _database,
         PoolTimeoutError: _database,
+        Exception: _unforeseen,
     }
 )
 """What renders which error."""
@@ -178,4 +187,22 @@ class ProblemRoute(APIRoute):
         """Answer a request."""
         handlers, statuses = scope.get("starlette.exception_handlers", ({}, {}))
         scope["starlette.exception_handlers"] = (handlers | HANDLERS, statuses)
-        await super().handle(scope, receive, send)
+        await super().handle(scope, _limited(receive), send)
+
+
+def _limited(receive: Receive) -> Receive:
+    """Return `receive` that refuses a body beyond `BODY_MAX_BYTES`."""
+    left_bytes = BODY_MAX_BYTES
+
+    async def limited() -> Message:
+        nonlocal left_bytes
+        message = await receive()
+        left_bytes -= len(message.get("body", b""))
+        if left_bytes < 0:
+            raise HTTPException(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"Send at most {BODY_MAX_BYTES} bytes in a request's body.",
+            )
+        return message
+
+    return limited

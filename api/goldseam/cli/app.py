@@ -159,11 +159,13 @@ def up(
     otlp_http_port: OtlpHttpPort = OTLP_HTTP_PORT,
     otlp_grpc_port: OtlpGrpcPort = OTLP_GRPC_PORT,
     retention_days: RetentionDays = RETENTION_DAYS,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Run PostgreSQL, collector and API in one process until interrupted."""
-    from goldseam.cli import stack
+    from goldseam.cli import logs, stack
     from goldseam.storage.embedded import default_data_dir
 
+    logs.set_up(log_format)
     options = stack.Options(
         data_dir=data_dir or default_data_dir(),
         database_url=database_url,
@@ -271,13 +273,15 @@ def api(
         str, typer.Option("--api-host", envvar="GOLDSEAM_API_HOST", help="Address.")
     ] = HOST,
     api_port: ApiPort = API_PORT,
+    log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Serve the log API and its page, until interrupted."""
     from goldseam.api import ApiSettings, create_app
-    from goldseam.cli import serve
+    from goldseam.cli import logs, serve
     from goldseam.grafana import ui
     from goldseam.storage.engine import parse_url
 
+    logs.set_up(log_format)
     with readable_errors():
         parse_url(database_url)
         is_open = serve.is_loopback(api_host)

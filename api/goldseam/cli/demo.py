@@ -238,8 +238,11 @@ def _show(summary: Summary, api: LogApi, running: stack.Stack, *, kept: bool) ->
     output.print(f"\n{heading}", style="bold")
     output.print(f"  {running.api_url}/ui/  in a browser", soft_wrap=True, highlight=False)
     identifier = example["id"] if example else "ID"
+    header = "" if api.key is None else '-H "Authorization: Bearer $GOLDSEAM_API_KEY" '
     for path in ("/statistics?hours=24", "/recent?limit=5&recovered=true", f"/{identifier}"):
-        output.print(f"  curl '{base}{path}'", soft_wrap=True, highlight=False)
+        output.print(f"  curl {header}'{base}{path}'", soft_wrap=True, highlight=False)
+    if api.key is not None:
+        output.print("  There are keys, so all of this needs one: export GOLDSEAM_API_KEY=gs_…")
 
 
 def _table(summary: Summary) -> Table:

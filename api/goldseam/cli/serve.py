@@ -217,7 +217,9 @@ def running(services: Sequence[Service]) -> Iterator[None]:
 def _server(service: Service) -> uvicorn.Server:
     config = uvicorn.Config(
         service.app,
+        log_config=None,  # the command's own
         log_level="warning",
+        access_log=False,  # paths and queries hold what people ask about
         lifespan="on",
         timeout_graceful_shutdown=_DRAIN_LIMIT_S,
         server_header=False,

@@ -19,6 +19,7 @@ from goldseam.collector.halving import AWAY_FAULTS, reason_of, write_all_but_bad
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.queue import IngestQueue, Stored, Waiting
 from goldseam.collector.refusals import StorageAway, StorageFault, Unavailable
+from goldseam.storage.faults import loggable
 from goldseam.storage.records import Batch
 from goldseam.storage.writes import write
 
@@ -142,7 +143,7 @@ class Writer:
     def _lose_connection(self, error: Exception, group: Sequence[Waiting]) -> None:
         self._away = reason_of(error)
         self._metrics.database_up.set(0)
-        _log.warning("rows cannot be written, senders get 503: %s", self._away, exc_info=error)
+        _log.warning("rows cannot be written, senders get 503", exc_info=loggable(error))
         kind = StorageAway if isinstance(error, AWAY_FAULTS) else StorageFault
         refusal = kind(f"the database takes no rows now: {self._away}")
         self._queue.shut(refusal)

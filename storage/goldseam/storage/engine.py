@@ -87,6 +87,7 @@ def async_engine(
         connect_args=_connect_arguments(parsed, role, statement_timeout_s),
         pool_size=pool_size,
         max_overflow=0,
+        hide_parameters=True,  # an error's text may come into a log
         pool_timeout=pool_wait_s,
         pool_pre_ping=True,  # a restarted server costs no failed question
     )

@@ -73,7 +73,7 @@ def code_of(code: str, message: str) -> ErrorCode:
     """
     known = ErrorCode.__members__.get(code.upper())
     if known is None:
-        raise NotFound(f"error code {code!r}; there are {', '.join(ErrorCode)}, and none but these")
+        raise NotFound(f"such error code; there are {', '.join(ErrorCode)}, and none but these")
     if known is ErrorCode.UNKNOWN and message:
         return classify(ErrorEvidence(message=message)).code
     return known

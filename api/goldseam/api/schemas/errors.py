@@ -1,11 +1,16 @@
 """Bodies about error patterns, recovery strategies, and corrections."""
 
+import json
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from goldseam.api.parameters import NO_NUL
 from goldseam.api.schemas.rows import Row
+
+_NUL: Final = r"\u0000"
+"""As JSON writes it."""
 
 Verdict = Literal["helps", "mixed", "does_not_help", "insufficient_evidence"]
 
@@ -80,6 +85,17 @@ class ErrorPatternDetail(ErrorPattern):
     )
 
 
+def _storable(config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config that PostgreSQL takes as JSON.
+
+    Raises:
+        ValueError: It holds NaN, an infinity, or the character NUL.
+    """
+    if _NUL in json.dumps(config, allow_nan=False):
+        raise ValueError("no text may hold the character NUL")
+    return config
+
+
 class ErrorPatternPatch(BaseModel):
     """What to change; fields left out stay."""
 
@@ -89,18 +105,23 @@ class ErrorPatternPatch(BaseModel):
         default=None, description="Where work on it stands"
     )
     auto_correction_enabled: bool | None = Field(
-        default=None, description="Whether applications apply the correction"
+        default=None, strict=True, description="Whether applications apply the correction"
     )
-    correction_config: dict[str, Any] | None = Field(
+    correction_config: Annotated[dict[str, Any], AfterValidator(_storable)] | None = Field(
         default=None,
         description="The correction, as docs/playbook.schema.json describes `config`",
         examples=[{"strategy": "fallback", "provider": "ollama"}],
     )
     override: bool = Field(
-        default=False, description="Enable without evidence; it ends itself after 20 bad outcomes"
+        default=False,
+        strict=True,
+        description="Enable without evidence; it ends itself after 20 bad outcomes",
     )
     reason: str | None = Field(
-        default=None, max_length=1000, description="Why; needed with override, kept in the audit"
+        default=None,
+        max_length=1000,
+        pattern=NO_NUL,
+        description="Why; needed with override, kept in the audit",
     )
 
 

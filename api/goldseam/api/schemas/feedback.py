@@ -14,4 +14,6 @@ class Feedback(BaseModel):
         pattern=r"^[^\x00]*$",
         description="The user's word, for example up, down, or a sentence",
     )
-    confidence_score: float | None = Field(default=None, ge=0, le=1, description="0 to 1")
+    confidence_score: float | None = Field(
+        default=None, ge=0, le=1, strict=True, description="0 to 1"
+    )

@@ -50,7 +50,11 @@ class NewKey(BaseModel):
         description="Written into the key's text: live, test, …",
     )
     expires_days: int | None = Field(
-        default=None, ge=1, le=_DAYS_MAX, description="Days until it ends by itself; null: never"
+        default=None,
+        ge=1,
+        le=_DAYS_MAX,
+        strict=True,
+        description="Days until it ends by itself; null: never",
     )
 
 
