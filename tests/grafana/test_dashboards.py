@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,7 @@ import pytest
 
 from goldseam.grafana import DASHBOARDS, Dashboard, Panel, Source, TextBox, Variable
 from goldseam.grafana.dashboards import COST, HEALTH, RECOVERY
-from goldseam.grafana.dashboards.common import ANY
+from goldseam.grafana.dashboards.sources import ANY, ROWS_UP_TO
 from goldseam.grafana.emit import dashboard, text
 from goldseam.grafana.macros import MacroError, expand
 from goldseam.semconv import log_id
@@ -118,16 +119,16 @@ def fill(database: str) -> None:
 
 
 def run(
-    connection: psycopg.Connection[Any], sql: str, variables: dict[str, list[str]]
+    connection: psycopg.Connection[Any],
+    sql: str,
+    variables: dict[str, list[str]],
+    *,
+    within: tuple[datetime, datetime] = (NOW - timedelta(hours=24), NOW + timedelta(minutes=1)),
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run a query as Grafana would; return column names and rows."""
-    statement = expand(
-        sql,
-        start=NOW - timedelta(hours=24),
-        end=NOW + timedelta(minutes=1),
-        interval=timedelta(minutes=1),
-        variables=variables,
-    )
+    start, end = within
+    interval = timedelta(minutes=1)
+    statement = expand(sql, start=start, end=end, interval=interval, variables=variables)
     cursor = connection.execute(statement.encode())
     assert cursor.description is not None
     return [column.name for column in cursor.description], cursor.fetchall()
@@ -271,6 +272,137 @@ def value(
     (panel,) = (panel for panel in page.panels if panel.title == title)
     ((found,),) = run(connection, panel.sql, options(connection, page) | chosen)[1]
     return found
+
+
+DAYS = 70
+
+MIDNIGHT = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+class TestRanges:
+    """Whatever a range is read from, what it shows is what the rows say."""
+
+    @pytest.fixture
+    def reader(self, database: str, reader: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+        """A database with some calls a day, at odd times, for longer than any graph reads hours."""
+        outcomes = (("not_needed", None), ("recovered", "TIMEOUT"), ("failed", "OVERLOADED"))
+        calls = [
+            request(
+                number,
+                outcomes[number % 3][0],
+                code=outcomes[number % 3][1],
+                created_at=NOW - number * timedelta(hours=7, minutes=13),
+                tenant_id=("acme", "globex")[number % 2],
+                model_requested=("gpt-4o", "o3")[number // 2 % 2],
+            )
+            for number in range(DAYS * 24 // 8)
+        ]
+        store(database, calls, [])
+        return reader
+
+    RANGES = pytest.mark.parametrize(
+        ("start", "end"),
+        [
+            (NOW - timedelta(minutes=20), NOW + timedelta(minutes=1)),
+            (NOW - timedelta(hours=9), NOW),
+            (NOW - timedelta(hours=30), NOW - timedelta(hours=2)),
+            (NOW - timedelta(days=5, minutes=17), NOW),
+            (MIDNIGHT - timedelta(days=3), MIDNIGHT),
+            (NOW - timedelta(days=69), NOW - timedelta(days=1)),
+            (MIDNIGHT - timedelta(days=65), MIDNIGHT),
+        ],
+        ids=["minutes", "hours", "over midnight", "days", "whole days", "months", "whole months"],
+    )
+    CHOICES: tuple[dict[str, list[str]], ...] = (
+        {},
+        {"tenant": ["acme"]},
+        {"model": ["o3"]},
+        {"tenant": ["globex"], "model": ["gpt-4o"]},
+    )
+
+    @RANGES
+    def test_figures_are_those_of_the_rows(
+        self, reader: psycopg.Connection[Any], start: datetime, end: datetime
+    ) -> None:
+        """Calls, lost calls and first failures, to the call, and the slower calls within 5 %."""
+        for chosen in self.CHOICES:
+            self.compare(reader, start, end, chosen)
+
+    def compare(
+        self,
+        reader: psycopg.Connection[Any],
+        start: datetime,
+        end: datetime,
+        chosen: dict[str, list[str]],
+    ) -> None:
+        """Compare what Health shows for a choice with what the rows say."""
+        calls, lost, at_once, met, p95 = (
+            reader.execute(
+                "SELECT count(*), count(*) FILTER (WHERE status = 'error'),"
+                " count(*) FILTER (WHERE first_error_code IS NULL),"
+                " count(*) FILTER (WHERE first_error_code IS NOT NULL), max(processing_time_ms)"
+                " FROM ai_request_logs WHERE created_at BETWEEN %s AND %s"
+                " AND (%s::text[] IS NULL OR tenant_id = ANY(%s))"
+                " AND (%s::text[] IS NULL OR model_requested = ANY(%s))",
+                [start, end, *[chosen.get("tenant")] * 2, *[chosen.get("model")] * 2],
+            ).fetchone()
+            or ()
+        )
+        shown = self.panels(reader, start, end, chosen)
+
+        assert shown("Calls") == [(calls,)]
+        assert shown("Lost") == [(pytest.approx(100 * lost / calls) if calls else None,)]
+        assert sum(row[1] for row in shown("What fails first")) == met
+        assert sum(row[2] for row in shown("What to do")) == met
+        assert [row[0] for row in shown("95th percentile")] == (
+            [pytest.approx(p95, rel=0.05)] if calls else []
+        )
+        if self.in_whole_buckets(start, end):
+            graph = Counter[str]()
+            for _, name, number in shown("Outcomes"):
+                graph[name] += number
+            assert graph["lost"] == lost
+            assert graph["answered at once"] == at_once
+
+    @staticmethod
+    def panels(
+        reader: psycopg.Connection[Any],
+        start: datetime,
+        end: datetime,
+        chosen: dict[str, list[str]],
+    ) -> Callable[[str], list[tuple[Any, ...]]]:
+        """Return what tells the rows of a panel of Health by its title."""
+        variables = {name: [ANY] for name in ("provider", "model", "module", "tenant")} | chosen
+
+        def shown(title: str) -> list[tuple[Any, ...]]:
+            (panel,) = (panel for panel in HEALTH.panels if panel.title == title)
+            return run(reader, panel.sql, variables, within=(start, end))[1]
+
+        return shown
+
+    @staticmethod
+    def in_whole_buckets(start: datetime, end: datetime) -> bool:
+        """Whether a graph of the range counts all of its calls and no other."""
+        return end - start <= ROWS_UP_TO or start.hour == start.minute == end.hour == 0
+
+    def test_long_ranges_read_few_rows(self, reader: psycopg.Connection[Any]) -> None:
+        """Only the rows of the first and the last hour are looked at, for any panel of Health."""
+        within = (NOW - timedelta(days=60, minutes=7), NOW)
+        variables = {name: [ANY] for name in ("provider", "model", "module", "tenant")}
+        reader.execute("SET enable_seqscan = off")  # a table as small as this would be read whole
+        for panel in HEALTH.panels:
+            explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {panel.sql}"
+            ((((plan,),),),) = (run(reader, explain, variables, within=within)[1],)
+            assert rows_read(plan["Plan"]) <= 2, panel.title
+
+
+def rows_read(plan: dict[str, Any]) -> float:
+    """How many rows of `ai_request_logs` a plan looked at, those that it left out too."""
+    found = sum(rows_read(part) for part in plan.get("Plans", ()))
+    if not plan.get("Relation Name", "").startswith("ai_request_logs"):
+        return found
+    looked_at = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+    return float(found + looked_at * plan["Actual Loops"])
 
 
 def test_lost_share_is_right(database: str, reader: psycopg.Connection[Any]) -> None:

@@ -1,38 +1,38 @@
 """Cost and tokens: where do the tokens and the money go, and is any of it wasted?
 
-All of it comes from the hourly sums, so that a month is as quick as a day. Costs are known only of
-calls whose model has a known price; the share is shown.
+Costs are known only of calls whose model has a known price; the share is shown.
 """
 
 from typing import Final
 
-from goldseam.grafana.dashboards.common import ANNOTATIONS, CHOSEN_HOURS, LOST_RATE, VARIABLES
+from goldseam.grafana.dashboards.common import ANNOTATIONS, LOST_RATE, VARIABLES
+from goldseam.grafana.dashboards.sources import TIME, calls
 from goldseam.grafana.panels import Column, Dashboard, Panel
 
 _USD: Final = "currencyUSD"
-_STEP: Final = "1h"
-"""Width of a bucket; `$__interval` may be wider, never narrower."""
 
 
 def _total(expression: str, name: str) -> str:
-    return f"SELECT ({expression})::float8 AS {name} FROM ai_stats_hour WHERE {CHOSEN_HOURS}"
+    return f"SELECT ({expression})::float8 AS {name} FROM {calls(expression)}"
 
 
 def _over_time(dimension: str, measure: str) -> str:
-    return f"""SELECT $__timeGroupAlias(bucket, {_STEP}), {dimension} AS metric,
-       sum({measure})::float8 AS value
-FROM ai_stats_hour WHERE {CHOSEN_HOURS}
+    return f"""SELECT {TIME}, {dimension} AS metric, sum({measure})::float8 AS value
+FROM {calls(measure, graph=True)}
 GROUP BY 1, 2 ORDER BY 1"""
+
+
+_SUMS: Final = """sum(success_count + error_count)::float8 AS calls,
+       sum(cost_usd)::float8 AS cost,
+       (sum(cost_usd) / nullif(sum(cost_known_count), 0))::float8 AS "per call",
+       sum(input_tokens)::float8 AS "input tokens", sum(output_tokens)::float8 AS "output tokens",
+       sum(wasted_cost_usd)::float8 AS wasted"""
 
 
 def _by(dimension: str, label: str) -> str:
     return f"""SELECT {dimension} AS {label},
-       sum(success_count + error_count)::float8 AS calls,
-       sum(cost_usd)::float8 AS cost,
-       (sum(cost_usd) / nullif(sum(cost_known_count), 0))::float8 AS "per call",
-       sum(input_tokens)::float8 AS "input tokens", sum(output_tokens)::float8 AS "output tokens",
-       sum(wasted_cost_usd)::float8 AS wasted
-FROM ai_stats_hour WHERE {CHOSEN_HOURS}
+       {_SUMS}
+FROM {calls(_SUMS, by_tenant=dimension == "tenant_id")}
 GROUP BY 1 ORDER BY cost DESC, "input tokens" DESC LIMIT 50"""
 
 
@@ -46,7 +46,7 @@ def _table(title: str, question: str, sql: str) -> Panel:
 COST: Final = Dashboard(
     uid="goldseam-cost",
     title="Goldseam / Cost and tokens",
-    description="Where tokens and money go, by the hour.",
+    description="Where tokens and money go.",
     variables=VARIABLES,
     annotations=ANNOTATIONS,
     time_from="now-7d",
@@ -103,7 +103,7 @@ COST: Final = Dashboard(
             sql=_total("coalesce(sum(output_tokens), 0)", "tokens"),
         ),
         Panel(
-            title="Cost per hour",
+            title="Cost over time",
             question="When does which provider cost how much?",
             kind="timeseries",
             width=12,
@@ -113,7 +113,7 @@ COST: Final = Dashboard(
             sql=_over_time("provider", "cost_usd"),
         ),
         Panel(
-            title="Tokens per hour",
+            title="Tokens over time",
             question="When does which model use how many tokens?",
             kind="timeseries",
             width=12,

@@ -6,13 +6,12 @@ from goldseam.grafana.dashboards.common import (
     ANNOTATIONS,
     ANY_IS_BAD,
     CHOSEN,
-    CHOSEN_HOURS,
     PATTERNS,
     TO_REQUEST,
     TO_TRACE,
     VARIABLES,
-    is_chosen,
 )
+from goldseam.grafana.dashboards.sources import TIME, calls, errors, is_chosen
 from goldseam.grafana.panels import Column, Dashboard, Panel
 
 _FAILED: Final = "first_error_code IS NOT NULL AND status <> 'pending'"
@@ -26,18 +25,18 @@ ERRORS: Final = Dashboard(
     panels=(
         Panel(
             title="Lost",
-            question="How many calls failed for good, by the hour?",
+            question="How many calls failed for good?",
             kind="stat",
             thresholds=ANY_IS_BAD,
             sql=f"""SELECT coalesce(sum(error_count), 0)::float8 AS lost
-FROM ai_stats_hour WHERE {CHOSEN_HOURS}""",
+FROM {calls("error_count")}""",
         ),
         Panel(
             title="Time-outs",
-            question="How many of them waited in vain, by the hour?",
+            question="How many of them waited in vain?",
             kind="stat",
             sql=f"""SELECT coalesce(sum(timeout_count), 0)::float8 AS timeouts
-FROM ai_stats_hour WHERE {CHOSEN_HOURS}""",
+FROM {calls("timeout_count")}""",
         ),
         Panel(
             title="New kinds of error",
@@ -52,8 +51,8 @@ WHERE $__timeFilter(first_seen)
             title="Errors that no rule knows",
             question="How many failures could not be classified?",
             kind="stat",
-            sql=f"""SELECT count(*) AS unknown FROM ai_request_logs
-WHERE first_error_code = 'UNKNOWN' AND {CHOSEN}""",
+            sql=f"""SELECT coalesce(sum(occurrence_count), 0)::float8 AS unknown
+FROM {errors("occurrence_count")} AND error = 'UNKNOWN'""",
         ),
         Panel(
             title="Failures by kind",
@@ -62,22 +61,20 @@ WHERE first_error_code = 'UNKNOWN' AND {CHOSEN}""",
             width=12,
             height=9,
             stacked=True,
-            sql=f"""SELECT $__timeGroupAlias(created_at, $__interval), first_error_code AS metric,
-       count(*) AS value
-FROM ai_request_logs WHERE {_FAILED} AND {CHOSEN}
+            sql=f"""SELECT {TIME}, error AS metric, sum(occurrence_count)::float8 AS value
+FROM {errors("occurrence_count", graph=True)}
 GROUP BY 1, 2 ORDER BY 1""",
         ),
         Panel(
             title="Lost by kind",
-            question="What could not be mended, and when?",
+            question="Which first failures could not be mended, and when?",
             kind="timeseries",
             width=12,
             height=9,
             stacked=True,
-            sql=f"""SELECT $__timeGroupAlias(created_at, $__interval),
-       coalesce(error_code, 'UNKNOWN') AS metric, count(*) AS value
-FROM ai_request_logs WHERE status = 'error' AND {CHOSEN}
-GROUP BY 1, 2 ORDER BY 1""",
+            sql=f"""SELECT {TIME}, error AS metric, sum(failed_count)::float8 AS value
+FROM {errors("failed_count", graph=True)}
+GROUP BY 1, 2 HAVING sum(failed_count) > 0 ORDER BY 1""",
         ),
         Panel(
             title="Patterns",

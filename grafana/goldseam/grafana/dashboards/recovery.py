@@ -1,6 +1,6 @@
 """Recovery: what failed, what mended it, what it cost, what was lost?
 
-The totals come from the hourly sums, the pairs of failure and remedy from the rows.
+What is counted comes from sums and rows, the pairs of failure and remedy from the rows alone.
 """
 
 from typing import Final
@@ -9,12 +9,11 @@ from goldseam.grafana.dashboards.common import (
     ANNOTATIONS,
     ANY_IS_BAD,
     CHOSEN,
-    CHOSEN_HOURS,
     TO_REQUEST,
     TO_TRACE,
     VARIABLES,
-    is_chosen,
 )
+from goldseam.grafana.dashboards.sources import TIME, calls, errors, is_chosen
 from goldseam.grafana.panels import Column, Dashboard, Panel, Threshold
 from goldseam.storage.measures import STRATEGIES
 
@@ -32,8 +31,25 @@ _STEPS_CHOSEN: Final = f"""$__timeFilter(created_at)
 """Steps know no module, and their provider is the one that the step asked."""
 
 
+_BY: Final = tuple(f"recovered_by_{strategy}" for strategy in STRATEGIES)
+_SUMS: Final = ", ".join(
+    (
+        *(f"sum({name}) AS {name}" for name in _BY),
+        f"sum(recovered_count - {' - '.join(_BY)}) AS recovered_by_sdk",
+        "sum(error_count) AS lost",
+    )
+)
+_OUTCOMES: Final = ", ".join(
+    (
+        *(f"('mended by {strategy}', recovered_by_{strategy})" for strategy in STRATEGIES),
+        "('mended by the SDK', recovered_by_sdk)",
+        "('lost', lost)",
+    )
+)
+
+
 def _sum(expression: str, name: str) -> str:
-    return f"SELECT ({expression})::float8 AS {name} FROM ai_stats_hour WHERE {CHOSEN_HOURS}"
+    return f"SELECT ({expression})::float8 AS {name} FROM {calls(expression)}"
 
 
 RECOVERY: Final = Dashboard(
@@ -101,19 +117,21 @@ RECOVERY: Final = Dashboard(
         ),
         Panel(
             title="Outcomes of failures",
-            question="Of the calls that failed at first, when were which mended, and how?",
+            question="When were calls mended, and how, or spared a provider that fails; which not?",
             kind="timeseries",
             width=24,
             height=9,
             stacked=True,
-            sql=f"""SELECT $__timeGroupAlias(created_at, $__interval),
-       CASE WHEN recovery_outcome = 'recovered'
-            THEN 'mended by ' || coalesce(recovery_strategy, 'the SDK')
-            WHEN status = 'error' THEN 'lost' ELSE 'given up' END AS metric,
-       count(*) AS value
-FROM ai_request_logs
-WHERE first_error_code IS NOT NULL AND status <> 'pending' AND {CHOSEN}
-GROUP BY 1, 2 ORDER BY 1""",
+            sql=f"""SELECT time, metric, value::float8 AS value
+FROM (SELECT {TIME}, {_SUMS} FROM {calls(_SUMS, graph=True)} GROUP BY 1) AS sums,
+LATERAL (VALUES {_OUTCOMES}) AS outcomes (metric, value)
+WHERE value > 0
+UNION ALL
+SELECT {TIME}, 'given up',
+       sum(occurrence_count - recovered_count - failed_count)::float8
+FROM {errors("occurrence_count, recovered_count, failed_count", graph=True)}
+GROUP BY 1 HAVING sum(occurrence_count - recovered_count - failed_count) > 0
+ORDER BY 1""",
         ),
         Panel(
             title="What failed, and what mended it",

@@ -10,8 +10,8 @@ from goldseam.grafana.dashboards.common import (
     TO_REQUEST,
     TO_TRACE,
     VARIABLES,
-    is_chosen,
 )
+from goldseam.grafana.dashboards.sources import is_chosen
 from goldseam.grafana.panels import Column, Dashboard, Panel, Series
 from goldseam.storage.measures import MODEL
 

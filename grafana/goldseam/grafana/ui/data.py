@@ -7,7 +7,7 @@ with the key's tenant set: row level security decides what is seen, the variable
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import JSONResponse
@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api.deps import CallerOf, Connection, needs
 from goldseam.api.parameters import NO_NUL, TEXT_MAX
 from goldseam.api.problems import NotFound, Problem, ProblemRoute
-from goldseam.grafana.dashboards.common import ANY, OPTIONS_MAX
+from goldseam.grafana.dashboards.common import OPTIONS_MAX
+from goldseam.grafana.dashboards.sources import ANY
 from goldseam.grafana.macros import expand
 from goldseam.grafana.panels import Dashboard, Panel, Source, TextBox, Variable
 from goldseam.grafana.ui import frames
@@ -144,16 +145,13 @@ async def session(caller: CallerOf) -> JSONResponse:
     )
 
 
-_EVERYBODY: Final = "ai_stats_hour_all"
-_ONE_TENANT: Final = "ai_stats_hour"
-
-
 async def _run(
     connection: AsyncConnection, sql: str, within: Range, values: Values
 ) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Run one query as Grafana would, but for one tenant, and unable to change anything."""
-    if tenant_of(connection) is not None:
-        sql = sql.replace(_EVERYBODY, _ONE_TENANT)  # sums over all tenants are hidden from one
+    tenant = tenant_of(connection)
+    if tenant is not None and ANY in values.get("tenant", ()):
+        values = {**values, "tenant": [tenant]}  # sums over all tenants are hidden from one
     statement = expand(
         sql, start=within.start, end=within.end, interval=within.step, variables=values
     )

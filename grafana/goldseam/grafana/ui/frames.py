@@ -5,13 +5,14 @@ milliseconds since 1970.
 """
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from goldseam.grafana.dashboards import sources
+from goldseam.grafana.dashboards.sources import STEP
 from goldseam.grafana.ui.ranges import Range
 
 SERIES_MAX: Final = 12
@@ -20,8 +21,6 @@ SERIES_MAX: Final = 12
 REST: Final = "others"
 
 _GRID_MAX: Final = 5_000
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_GROUP: Final = re.compile(r"\$__timeGroup(?:Alias)?\([^,]+,\s*'?(\d+)([smhdw])'?")
 
 Json = dict[str, Any]
 
@@ -71,9 +70,9 @@ def series(
 
 
 def step_s(sql: str, within: Range) -> int:
-    """Return the width of a query's buckets, seconds: its own, or that of the range."""
-    found = _GROUP.search(sql)
-    return int(found[1]) * _UNITS[found[2]] if found else int(within.step.total_seconds())
+    """Return the width of a query's steps, seconds."""
+    interval_s = int(within.step.total_seconds())
+    return sources.step_s(interval_s, within.end - within.start) if STEP in sql else interval_s
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import Final
 
 from goldseam.grafana.dashboards import COST, ERRORS, HEALTH, PIPELINE, RECOVERY, REQUEST, REQUESTS
-from goldseam.grafana.dashboards.common import CHOSEN, STATUS, TO_REQUEST, is_chosen
+from goldseam.grafana.dashboards.common import CHOSEN, STATUS, TO_REQUEST
+from goldseam.grafana.dashboards.sources import is_chosen
 from goldseam.grafana.panels import Column, Dashboard, Panel, TextBox
 from goldseam.storage.measures import MODEL
 
