@@ -336,18 +336,15 @@ class TestRanges:
         chosen: dict[str, list[str]],
     ) -> None:
         """Compare what Health shows for a choice with what the rows say."""
-        calls, lost, at_once, met, p95 = (
-            reader.execute(
-                "SELECT count(*), count(*) FILTER (WHERE status = 'error'),"
-                " count(*) FILTER (WHERE first_error_code IS NULL),"
-                " count(*) FILTER (WHERE first_error_code IS NOT NULL), max(processing_time_ms)"
-                " FROM ai_request_logs WHERE created_at BETWEEN %s AND %s"
-                " AND (%s::text[] IS NULL OR tenant_id = ANY(%s))"
-                " AND (%s::text[] IS NULL OR model_requested = ANY(%s))",
-                [start, end, *[chosen.get("tenant")] * 2, *[chosen.get("model")] * 2],
-            ).fetchone()
-            or ()
-        )
+        ((calls, lost, at_once, met, p95),) = reader.execute(
+            "SELECT count(*), count(*) FILTER (WHERE status = 'error'),"
+            " count(*) FILTER (WHERE first_error_code IS NULL),"
+            " count(*) FILTER (WHERE first_error_code IS NOT NULL), max(processing_time_ms)"
+            " FROM ai_request_logs WHERE created_at BETWEEN %s AND %s"
+            " AND (%s::text[] IS NULL OR tenant_id = ANY(%s))"
+            " AND (%s::text[] IS NULL OR model_requested = ANY(%s))",
+            [start, end, *[chosen.get("tenant")] * 2, *[chosen.get("model")] * 2],
+        ).fetchall()
         shown = self.panels(reader, start, end, chosen)
 
         assert shown("Calls") == [(calls,)]

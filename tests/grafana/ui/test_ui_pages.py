@@ -178,6 +178,39 @@ def test_from_health_to_the_fix(own_site: Site, open_page: Open) -> None:
     assert ask(own_site, "/api/v1/ai/recovery/playbook")["corrections"] == []
 
 
+def mended_at_once(now: datetime) -> Batch:
+    """Some days of overloaded calls that the first step mended."""
+    found = Batch()
+    for seed in range(20, 32):
+        day = batch(now, seed=seed)
+        calls = {
+            call.id: call
+            for call in day.requests
+            if (call.first_error_code, call.recovery_steps) == ("OVERLOADED", 1)
+            and call.recovery_outcome == "recovered"
+        }
+        found.requests.extend(calls.values())
+        found.patterns.update(day.patterns)
+        found.recoveries.extend(s for s in day.recoveries if s.request_log_id in calls)
+    return found
+
+
+def test_what_has_helped_is_switched_on(own_site: Site, open_page: Open) -> None:
+    """Where the rows prove a remedy, one button switches it on, with its grounds beside it."""
+    now = datetime.now(UTC)
+    with engine.connect(own_site.database, Role.WRITER) as connection:
+        writes.write(connection, mended_at_once(now), now)
+    top = ask(own_site, "/api/v1/ai/logs/errors/top?limit=20")
+    overloaded = next(each for each in top if each["error_code"] == "OVERLOADED")
+    page = open_page(own_site, f"error?var-id={overloaded['pattern_id']}")
+    remedy = page.locator(".actions li").filter(has=page.get_by_role("button", name="Switch on"))
+    expect(remedy.first).to_contain_text(re.compile(r"It helped in \d+ to \d+ % of \d+ tries"))
+    remedy.first.get_by_role("button").click()
+    expect(page.get_by_role("switch")).to_have_attribute("aria-checked", "true")
+    (correction,) = ask(own_site, "/api/v1/ai/recovery/playbook")["corrections"]
+    assert correction["config"]["strategy"] == "retry"
+
+
 def test_filters_by_keyboard_are_in_the_address(site: Site, open_page: Open) -> None:
     """Without a mouse: open the list of providers, tick one, apply; a reload shows the same."""
     page = open_page(site, "health")
