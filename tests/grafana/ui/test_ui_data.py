@@ -6,10 +6,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
+from goldseam.api import ApiSettings, create_app
+from goldseam.grafana import ui
 from goldseam.grafana.panels import Source, Variable
 from goldseam.grafana.ui.app import CONTENT_SECURITY_POLICY
 from goldseam.grafana.ui.pages import CALLS, PAGES
@@ -268,7 +272,24 @@ class TestAddresses:
             assert "immutable" in headers["cache-control"]
         assert fetch(f"{site.url}/ui/static/0/page.js")[0] == 404
 
-    def test_the_root_leads_to_health(self, site: Site) -> None:
+    @pytest.mark.parametrize("path", ["/", "/ui", "/ui/"])
+    def test_the_root_leads_to_health(self, site: Site, path: str) -> None:
         """Whoever types the bare address sees something."""
-        _, _, text = fetch(f"{site.url}/")
+        _, _, text = fetch(site.url + path)
         assert "<title>Health · Goldseam</title>" in text
+
+    @pytest.mark.parametrize("path", ["/", "/ui", "/ui/"])
+    def test_the_root_may_be_below_a_path(self, site: Site, path: str) -> None:
+        """Behind a proxy that cuts off a path, the way to Health does not leave that path."""
+        below = FastAPI()
+        below.mount("/goldseam", create_app_with_page(site))
+        with TestClient(below, base_url="http://127.0.0.1", follow_redirects=False) as client:
+            answer = client.get(f"/goldseam{path}")
+        assert urljoin(f"/goldseam{path}", answer.headers["location"]) == "/goldseam/ui/health"
+
+
+def create_app_with_page(site: Site) -> FastAPI:
+    """An application with the API and the page."""
+    app = create_app(ApiSettings(database_url=site.database))
+    ui.install(app)
+    return app

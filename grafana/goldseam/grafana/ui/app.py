@@ -6,7 +6,7 @@ it shows comes from routes that ask for a key, as those of the API do.
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Final
 
@@ -46,15 +46,14 @@ router = APIRouter(prefix="/ui", route_class=ProblemRoute, include_in_schema=Fal
 def install(app: FastAPI) -> None:
     """Add the page to an application that has the API; `/` leads to it."""
     router_here = APIRouter(include_in_schema=False)
-    router_here.add_api_route("/", _to_home)
-    router_here.add_api_route("/ui", _to_home)
-    router_here.add_api_route("/ui/", _to_home)
+    for path, home in (("/", f"ui/{HOME}"), ("/ui", f"ui/{HOME}"), ("/ui/", HOME)):
+        router_here.add_api_route(path, partial(_redirect, home))
     for part in (router_here, router, data.router):
         app.include_router(part)
 
 
-async def _to_home() -> Response:
-    return RedirectResponse(f"/ui/{HOME}")
+async def _redirect(home: str) -> Response:
+    return RedirectResponse(home)  # relative, for those who serve it below a path of their own
 
 
 @router.get("/static/{version}/{path:path}")
