@@ -18,7 +18,7 @@ def _total(expression: str, name: str) -> str:
 
 def _over_time(dimension: str, measure: str) -> str:
     return f"""SELECT {TIME}, {dimension} AS metric, sum({measure})::float8 AS value
-FROM {calls(measure, graph=True)}
+FROM {calls(measure, graph=True, by_model=dimension == "model")}
 GROUP BY 1, 2 ORDER BY 1"""
 
 
@@ -32,7 +32,7 @@ _SUMS: Final = """sum(success_count + error_count)::float8 AS calls,
 def _by(dimension: str, label: str) -> str:
     return f"""SELECT {dimension} AS {label},
        {_SUMS}
-FROM {calls(_SUMS, by_tenant=dimension == "tenant_id")}
+FROM {calls(_SUMS, by_model=dimension == "model", by_tenant=dimension == "tenant_id")}
 GROUP BY 1 ORDER BY cost DESC, "input tokens" DESC LIMIT 50"""
 
 

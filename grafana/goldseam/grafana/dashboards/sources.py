@@ -2,8 +2,8 @@
 
 A figure over the whole range comes from whole days and whole hours of the roll-ups and from the
 rows at both ends, so that it is exact. A graph needs steps of equal width: it reads rows up to
-`ROWS_UP_TO`, then the sums of hours, then those of days. Sums of all tenants together stand in for
-those of each where the variable lets everybody through.
+`ROWS_UP_TO`, then the sums of hours, then those of days. Sums of all tenants, and of all models,
+together stand in for those of each where the variable lets everything through.
 
 The dashboards put these subqueries behind FROM; `ui.frames` asks for the width of a step. Pure.
 """
@@ -11,17 +11,19 @@ The dashboards put these subqueries behind FROM; `ui.frames` asks for the width 
 import re
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from goldseam.storage.measures import (
     ANSWERED,
     BIN,
+    BIN_DIGITS,
     BIN_LAST,
     BIN_RATIO,
+    DURATIONS,
     ERROR_MEASURES,
     EVERYBODY,
-    HAS_PATTERN,
     MEASURES,
+    MET_ERROR,
     MODEL,
     Measure,
 )
@@ -42,6 +44,8 @@ _JUST_AFTER: Final = f"{_END} + interval '1 microsecond'"
 _RANGE: Final = f"{_END} - {_START}"
 _IS_SHORT: Final = f"{_RANGE} <= interval '{ROWS_UP_TO.total_seconds():.0f} s'"
 _IS_LONG: Final = f"{_RANGE} > interval '{HOURS_UP_TO.total_seconds():.0f} s'"
+
+_UNION: Final = "\n  UNION ALL "
 
 STEP: Final = (
     f"greatest($__interval_ms / 1000, CASE WHEN {_IS_SHORT} THEN 1"
@@ -65,19 +69,30 @@ def is_chosen(column: str, variable: str) -> str:
     return f"({_is_any(variable)} OR {column} = ANY({_chosen(variable)}))"
 
 
-def calls(wanted: str, *, graph: bool = False, by_tenant: bool = False) -> str:
+def calls(
+    wanted: str, *, graph: bool = False, by_model: bool = False, by_tenant: bool = False
+) -> str:
     """Return `started, tenant_id, provider, model, module` and measures, narrowed by the variables.
 
     Args:
         wanted: Text, such as an expression, that names what is needed of `MEASURES`; to be summed.
         graph: For a graph instead of a figure.
+        by_model: Whether `model` is needed; else it may stand for any.
         by_tenant: Whether `tenant_id` is needed; else it may stand for everybody.
     """
     names, values = _measures(wanted, MEASURES)
-    rolled, raw = f"provider, model, module, {names}", f"provider_used, {MODEL}, module, {values}"
-    found = _parts("", rolled, raw, graph=graph, by_tenant=by_tenant)
-    narrowed = _narrowed("provider", "model", "module")
-    return f"({found}) AS calls\nWHERE {narrowed}"
+    pieces = _pieces(graph=graph)
+    any_model, models = f"provider, '{ANY}', module, {names}", f"provider, model, module, {names}"
+    sums = [_Sums("hour", models, pieces.whole)]
+    if not by_model:
+        sums = [
+            _Sums("total_day", any_model, f"{pieces.days} AND {_is_any('model')}"),
+            _Sums("total_hour", any_model, f"{pieces.hours} AND {_is_any('model')}"),
+            _Sums("hour", models, f"{pieces.whole} AND NOT {_is_any('model')}"),
+        ]
+    rows = _rows(f"provider_used AS provider, {MODEL} AS model, module, {values}", pieces.rows)
+    found = _UNION.join((rows, *_rolled(sums, by_tenant=by_tenant)))
+    return f"({found}) AS calls\nWHERE {_narrowed('provider', 'model', 'module')}"
 
 
 def errors(wanted: str, *, graph: bool = False, by_tenant: bool = False) -> str:
@@ -92,16 +107,18 @@ def errors(wanted: str, *, graph: bool = False, by_tenant: bool = False) -> str:
         by_tenant: Whether `tenant_id` is needed; else it may stand for everybody.
     """
     names, values = _measures(wanted, ERROR_MEASURES)
-    columns, raw = f"error_pattern, module, {names}", f"error_pattern, module, {values}"
-    condition = f"{HAS_PATTERN} AND {is_chosen(MODEL, 'model')}"
-    found = _parts(
-        "error_", columns, raw, condition, graph=graph, by_tenant=by_tenant, knows_model=False
+    pieces = _pieces(graph=graph)
+    columns = f"error_pattern, module, {names}"
+    sums = (
+        _Sums("error_day", columns, f"{pieces.days} AND {_is_any('model')}"),
+        _Sums("error_hour", columns, f"{pieces.hours} AND {_is_any('model')}"),
     )
-    return (
-        "(SELECT *, split_part(error_pattern, ':', 1) AS error,"
-        f" split_part(error_pattern, ':', 2) AS provider\nFROM ({found}) AS patterns) AS errors\n"
-        f"WHERE {_narrowed('provider', 'module')}"
-    )
+    rows = _rows_of_models(f"error_pattern, module, {values}", pieces.rows, MET_ERROR)
+    found = _UNION.join((rows, *_rolled(sums, by_tenant=by_tenant)))
+    return f"""(SELECT *, split_part(error_pattern, ':', 1) AS error,
+    split_part(error_pattern, ':', 2) AS provider
+  FROM ({found}) AS met WHERE error_pattern <> '') AS errors
+WHERE {_narrowed("provider", "module")}"""
 
 
 def percentile(percent: float) -> str:
@@ -109,23 +126,47 @@ def percentile(percent: float) -> str:
 
     The histograms know no model, so a chosen one is looked for in the rows.
     """
-    condition = f"{ANSWERED} AND {is_chosen(MODEL, 'model')}"
-    found = _parts(
-        "latency_",
-        "provider, module, bin, request_count",
-        f"provider_used, module, {BIN}, 1",
-        condition,
-        knows_model=False,
+    pieces = _pieces(graph=False)
+    columns = f"provider, module, {DURATIONS.name}"
+    sums = (
+        _Sums("total_day", columns, f"{pieces.days} AND {_is_any('model')}"),
+        _Sums("total_hour", columns, f"{pieces.hours} AND {_is_any('model')}"),
     )
+    rows = _rows_of_models(
+        f"provider_used AS provider, module, {BIN} AS bin", pieces.rows, ANSWERED
+    )
+    narrowed = _narrowed("provider", "module")
     lower = f"power({BIN_RATIO}::float8, bin - 1)"
-    return f"""WITH bins AS (
-  SELECT bin, sum(request_count) AS number FROM ({found}) AS calls
-  WHERE {_narrowed("provider", "module")} GROUP BY bin),
+    return f"""WITH sums AS (
+  SELECT sum({DURATIONS.name}) AS durations
+  FROM ({_UNION.join(_rolled(sums))}) AS calls WHERE {narrowed}),
+bins AS (
+  SELECT bin, div(durations, ('1e' || {BIN_DIGITS} * bin)::numeric) % 1e{BIN_DIGITS} AS number
+  FROM sums, generate_series(0, {BIN_LAST}) AS bin
+  UNION ALL
+  SELECT bin, count(*) FROM ({rows}) AS calls WHERE {narrowed} GROUP BY bin),
 running AS (
   SELECT bin, sum(number) OVER (ORDER BY bin) AS number, sum(number) OVER () AS total FROM bins)
 SELECT CASE bin WHEN 0 THEN 0.5 WHEN {BIN_LAST} THEN {lower}
             ELSE {lower} * {2 * BIN_RATIO / (1 + BIN_RATIO):.6f} END AS p{percent:g}
-FROM running WHERE number >= ceil(total * {percent / 100}) ORDER BY bin LIMIT 1"""
+FROM running WHERE total > 0 AND number >= ceil(total * {percent / 100}) ORDER BY bin LIMIT 1"""
+
+
+class _Pieces(NamedTuple):
+    """Which rows, hours and days a range is read from; `whole` are all its hours."""
+
+    rows: str
+    hours: str
+    days: str
+    whole: str
+
+
+class _Sums(NamedTuple):
+    """What to read of one kind of roll-up: its name, columns and condition."""
+
+    name: str
+    columns: str
+    condition: str
 
 
 def _measures(wanted: str, known: Iterable[Measure]) -> tuple[str, str]:
@@ -135,39 +176,38 @@ def _measures(wanted: str, known: Iterable[Measure]) -> tuple[str, str]:
     return ", ".join(measure.name for measure in named), ", ".join(values)
 
 
-def _parts(
-    stem: str,
-    rolled: str,
-    raw: str,
-    condition: str = "true",
-    *,
-    graph: bool = False,
-    by_tenant: bool = False,
-    knows_model: bool = True,
-) -> str:
-    """Return the selects of roll-ups and rows, of which those that are not needed cost nothing."""
-    summed = "" if knows_model else f" AND {_is_any('model')}"
-    in_rows, in_hours, in_days = _graph_pieces() if graph else _figure_pieces()
-    if not knows_model:
-        in_rows = f"(NOT {_is_any('model')} AND $__timeFilter(created_at) OR {in_rows})"
+def _rolled(sums: Iterable[_Sums], *, by_tenant: bool = False) -> list[str]:
+    """Return the selects of roll-ups; of both copies, one is empty for any choice of tenants."""
     everybody = f"ARRAY['{EVERYBODY}']"
     wanted = f"CASE WHEN {_is_any('tenant')} THEN {everybody} ELSE {_chosen('tenant')} END"
     tenant = is_chosen("tenant_id", "tenant") if by_tenant else f"tenant_id = ANY({wanted})"
-    parts = [
-        f"SELECT bucket AS started, tenant_id, {rolled} FROM ai_stats_{stem}{grain}{suffix}"
-        f"\n  WHERE {tenant} AND {piece}{summed}"
-        for grain, piece in (("day", in_days), ("hour", in_hours))
+    return [
+        f"SELECT bucket AS started, tenant_id, {columns} FROM ai_stats_{name}{suffix}"
+        f"\n  WHERE {tenant} AND {condition}"
+        for name, columns, condition in sums
         for suffix in (("",) if by_tenant else ("_all", ""))
     ]
-    parts.append(
-        f"SELECT created_at, tenant_id, {raw} FROM ai_request_logs\n  WHERE {in_rows}"
-        f"\n  AND {is_chosen('tenant_id', 'tenant')} AND {condition}"
+
+
+def _rows(columns: str, condition: str) -> str:
+    return (
+        f"SELECT created_at AS started, tenant_id, {columns}"
+        f" FROM ai_request_logs\n  WHERE {condition} AND {is_chosen('tenant_id', 'tenant')}"
     )
-    return "\n  UNION ALL ".join(parts)
 
 
-def _figure_pieces() -> tuple[str, str, str]:
-    """Return which rows, hours and days make up the range. A bucket begins where a step does.
+def _rows_of_models(columns: str, piece: str, condition: str) -> str:
+    """Return the select of rows where the sums know no model: all, if one is chosen."""
+    where = f"(NOT {_is_any('model')} AND $__timeFilter(created_at) OR {piece})"
+    return _rows(columns, f"{where} AND {is_chosen(MODEL, 'model')} AND {condition}")
+
+
+def _pieces(*, graph: bool) -> _Pieces:
+    return _of_graph() if graph else _of_figure()
+
+
+def _of_figure() -> _Pieces:
+    """Return what makes up the range. A bucket begins where a step does.
 
     Both ends are bounded on both sides without a common condition, or the planner would take that
     out and read all between them.
@@ -182,16 +222,22 @@ def _figure_pieces() -> tuple[str, str, str]:
         f"(bucket >= {_START} AND bucket < least({first_day}, {last_hour})"
         f"\n    OR bucket >= greatest({last_day}, {_START}) AND bucket < {last_hour})"
     )
-    return rows, hours, f"bucket >= {_START} AND bucket < {last_day}"
+    return _Pieces(
+        rows=rows,
+        hours=hours,
+        days=f"bucket >= {_START} AND bucket < {last_day}",
+        whole=f"bucket >= {_START} AND bucket < {last_hour}",
+    )
 
 
-def _graph_pieces() -> tuple[str, str, str]:
+def _of_graph() -> _Pieces:
     """Return the same for a graph, which has one of them only."""
     sums = f"bucket >= {_START} AND bucket < {_END}"
-    return (
-        f"({_IS_SHORT} AND $__timeFilter(created_at))",
-        f"NOT ({_IS_SHORT} OR {_IS_LONG}) AND {sums}",
-        f"{_IS_LONG} AND {sums}",
+    return _Pieces(
+        rows=f"({_IS_SHORT} AND $__timeFilter(created_at))",
+        hours=f"NOT ({_IS_SHORT} OR {_IS_LONG}) AND {sums}",
+        days=f"{_IS_LONG} AND {sums}",
+        whole=f"NOT ({_IS_SHORT}) AND {sums}",
     )
 
 
