@@ -407,7 +407,7 @@ COMMENT ON COLUMN ai_error_analysis.suggested_action IS 'From the table of fixes
 
 COMMENT ON COLUMN ai_error_analysis.resolution_status IS 'open, resolved or wontfix; an occurrence after resolved_at reopens resolved';
 
-COMMENT ON COLUMN ai_error_analysis.resolved_at IS 'When it was last marked resolved; NULL while it is not';
+COMMENT ON COLUMN ai_error_analysis.resolved_at IS 'When it was last marked resolved, also if it came back since';
 
 COMMENT ON COLUMN ai_error_analysis.auto_correction_enabled IS 'Whether applications apply correction_config';
 
@@ -1943,7 +1943,7 @@ COMMENT ON COLUMN reporting.ai_error_analysis.suggested_action IS 'From the tabl
 
 COMMENT ON COLUMN reporting.ai_error_analysis.resolution_status IS 'open, resolved or wontfix; an occurrence after resolved_at reopens resolved';
 
-COMMENT ON COLUMN reporting.ai_error_analysis.resolved_at IS 'When it was last marked resolved; NULL while it is not';
+COMMENT ON COLUMN reporting.ai_error_analysis.resolved_at IS 'When it was last marked resolved, also if it came back since';
 
 COMMENT ON COLUMN reporting.ai_error_analysis.auto_correction_enabled IS 'Whether applications apply correction_config';
 

@@ -195,6 +195,21 @@ class TestSqlAlerts:
         store(database, [call(20, NOW - timedelta(days=2), lost=True)])
         assert firing(reader, "goldseam-regressed-pattern") == []
 
+    def test_resolved_pattern(self, database: str, reader: psycopg.Connection[Any]) -> None:
+        """A kind that was resolved yesterday and fails again is told, although it is not old."""
+        store(database, [call(n, NOW - timedelta(days=2), lost=True) for n in range(9)])
+        with engine.connect(database, Role.API) as connection:
+            connection.execute("SELECT set_config('goldseam.tenant', '*', true)")
+            connection.execute(
+                "UPDATE ai_error_analysis SET resolution_status = 'resolved', resolved_at = %s",
+                [NOW - timedelta(days=1)],
+            )
+            connection.commit()
+        assert firing(reader, "goldseam-regressed-pattern") == []
+        store(database, [call(10 + n, NOW - timedelta(minutes=1), lost=True) for n in range(5)])
+        ((*_, lost),) = firing(reader, "goldseam-regressed-pattern")
+        assert lost == 5
+
 
 def firing(connection: psycopg.Connection[Any], uid: str) -> list[tuple[Any, ...]]:
     """The rows beyond a rule's threshold, without their time."""

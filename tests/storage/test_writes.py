@@ -251,7 +251,7 @@ def test_a_late_span_does_not_open_a_pattern_that_was_resolved_after_it(
     new = make_request(3, **FAILED, created_at=late["resolved_at"])
     writes.write(writer, make_batch(new), LATER)
     [opened] = rows(writer, "ai_error_analysis")
-    assert (opened["resolution_status"], opened["resolved_at"]) == ("open", None)
+    assert (opened["resolution_status"], opened["resolved_at"]) == ("open", late["resolved_at"])
 
 
 def test_tenants_do_not_share_rows_or_patterns(

@@ -261,7 +261,7 @@ class AIErrorAnalysis(Base):
         comment="open, resolved or wontfix; an occurrence after resolved_at reopens resolved",
     )
     resolved_at: Mapped[datetime | None] = mapped_column(
-        comment="When it was last marked resolved; NULL while it is not"
+        comment="When it was last marked resolved, also if it came back since"
     )
     auto_correction_enabled: Mapped[bool] = mapped_column(
         server_default=_FALSE, comment="Whether applications apply correction_config"

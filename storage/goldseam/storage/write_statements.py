@@ -332,7 +332,6 @@ UPDATE_PATTERNS: Final = _built(
         resolution_status = CASE
             WHEN {reopened} THEN 'open' ELSE a.resolution_status
         END,
-        resolved_at = CASE WHEN {reopened} THEN NULL ELSE a.resolved_at END,
         updated_at = %(now)s
     FROM {changes}
     WHERE (a.tenant_id, a.error_pattern) = (c.tenant_id, c.error_pattern)
@@ -345,4 +344,4 @@ UPDATE_PATTERNS: Final = _built(
     reopened=_REOPENED,
 )
 """Move the counters; an occurrence after `resolved_at` opens the pattern again, a late span of an
-earlier one does not."""
+earlier one does not. `resolved_at` stays: that the mend did not hold is worth an alert."""
