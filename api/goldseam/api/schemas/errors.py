@@ -65,7 +65,9 @@ class ErrorPattern(Row):
     resolution_status: Literal["open", "resolved", "wontfix"] = Field(
         description="A new occurrence opens a resolved pattern again"
     )
-    resolved_at: datetime | None = Field(description="When it was marked resolved, also if it came back since, UTC")
+    resolved_at: datetime | None = Field(
+        description="When it was marked resolved, also if it came back since, UTC"
+    )
     auto_correction_enabled: bool = Field(description="Whether applications correct it")
     correction_config: dict[str, Any] | None = Field(
         description="The correction; override tells that evidence did not speak for it"
