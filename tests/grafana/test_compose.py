@@ -204,7 +204,7 @@ def test_each_login_may_become_what_it_needs_and_no_more(short_folder: Path) -> 
         ):
             connection.execute("SELECT * FROM ai_request_logs")
     assert allowed == {
-        "goldseam_collector": {Role.WRITER, Role.OWNER},
+        "goldseam_collector": {Role.WRITER, Role.OWNER, Role.API},
         "goldseam_server": {Role.API},
     }
 
