@@ -49,6 +49,7 @@ PYTHON: Final = {
     "genai_openai": (
         EXPORTER, "openai==3.54.0", "opentelemetry-instrumentation-genai-openai==1.3b0",
     ),
+    "google_adk": ("opentelemetry-exporter-otlp-proto-http==1.44.0", "google-adk==2.13.0"),
     "google_genai": (
         EXPORTER, "google-genai<3", "opentelemetry-instrumentation-google-genai==1.3b0",
     ),

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 from goldseam.collector.dialects.anthropic_sdk import ANTHROPIC_SDK
 from goldseam.collector.dialects.dialect import Dialect, Source, plain
 from goldseam.collector.dialects.goldseam import GOLDSEAM
+from goldseam.collector.dialects.google_adk import GOOGLE_ADK
 from goldseam.collector.dialects.langfuse import LANGFUSE
 from goldseam.collector.dialects.langsmith import LANGSMITH
 from goldseam.collector.dialects.litellm import LITELLM
@@ -47,6 +48,7 @@ DIALECTS: Final = (
     PYDANTIC_AI,
     LANGFUSE,
     LANGSMITH,
+    GOOGLE_ADK,
     VERCEL,
     VERCEL_OTEL,
     OPENLLMETRY,

@@ -29,7 +29,7 @@ MESSAGES_KEPT: Final = 1_024
 
 _HTTP_STATUSES: Final = range(100, 600)
 _STATUS_IN_TEXT: Final = re.compile(
-    r"Error code: (\d{3})\b|status_code: (\d{3})\b|^(\d{3}) [A-Z_]+", re.ASCII
+    r"Error code: (\d{3})\b|status_code: (\d{3})\b|^(\d{3}) [A-Z_]+", re.ASCII | re.MULTILINE
 )
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _EVIDENCE_CHARS: Final = 10_000
