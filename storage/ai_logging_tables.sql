@@ -1295,7 +1295,7 @@ CREATE TABLE ai_stats_slow_hour (
     CONSTRAINT pk_ai_stats_slow_hour PRIMARY KEY (tenant_id, bucket, created_at, id)
 );
 
-CREATE INDEX ix_ai_stats_slow_hour_slowest ON ai_stats_slow_hour (tenant_id, processing_time_ms DESC);
+CREATE INDEX ix_ai_stats_slow_hour_slowest ON ai_stats_slow_hour (tenant_id, processing_time_ms DESC, created_at);
 
 COMMENT ON TABLE ai_stats_slow_hour IS 'The 50 slowest requests of each tenant in each hour, and some more';
 
@@ -1320,7 +1320,7 @@ CREATE TABLE ai_stats_slow_hour_all (
     CONSTRAINT pk_ai_stats_slow_hour_all PRIMARY KEY (bucket, tenant_id, created_at, id)
 );
 
-CREATE INDEX ix_ai_stats_slow_hour_all_slowest ON ai_stats_slow_hour_all (processing_time_ms DESC);
+CREATE INDEX ix_ai_stats_slow_hour_all_slowest ON ai_stats_slow_hour_all (processing_time_ms DESC, created_at);
 
 COMMENT ON TABLE ai_stats_slow_hour_all IS 'The 50 slowest requests of all tenants together in each hour, and some more';
 

@@ -203,6 +203,23 @@ async def test_strategies_are_told_apart_by_what_came_before(
     assert [each.attempts for each in timeouts] == [1, 1]
 
 
+async def test_a_later_step_of_an_unknown_call_counts(
+    engine: AsyncEngine,
+    writer: psycopg.Connection,
+    make_request: MakeRequest,
+    make_step: MakeStep,
+    make_batch: MakeBatch,
+) -> None:
+    """What came before it is unknown too."""
+    request = make_request(1, created_at=SINCE)
+    steps = [make_step(request, n, request_log_id=None) for n in (2, 3)]
+    writes.write(writer, make_batch(recoveries=steps), UNTIL)
+    async with tenant_transaction(engine, "acme") as connection:
+        [found] = await queries.strategies(connection, **WINDOW)
+
+    assert (found.attempts, found.after) == (2, ())
+
+
 async def test_the_four_metrics_of_the_facade(
     engine: AsyncEngine, store: Callable[..., None]
 ) -> None:

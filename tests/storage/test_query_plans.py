@@ -244,7 +244,11 @@ QUESTIONS: Final = {
         by_hours(*ERRORS)
         | {"uq_ai_error_analysis_tenant_id_error_pattern": "tenant_id error_pattern"},
     ),
-    "slowest": Question(asked(queries.slowest), WINDOW, by_hours("pk_ai_stats_slow_hour")),
+    "slowest": Question(
+        asked(queries.slowest),
+        WINDOW,
+        {"ix_ai_stats_slow_hour_slowest": "tenant_id processing_time_ms created_at"},
+    ),
     "strategies": Question(asked(queries.strategies), WINDOW, {}),
     "written since": Question(lambda conn: changes.written_since(conn, LAST, limit=500), LATER, {}),
     "one pattern": Question(

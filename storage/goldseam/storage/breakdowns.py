@@ -245,19 +245,34 @@ def wilson(successes: int, attempts: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+# Nothing comes before a first step, and most calls have no other: only the steps of the rest are
+# put in order.
 _STRATEGIES: Final = """
-    SELECT strategy_name AS strategy, coalesce(provider, 'unknown') AS provider,
-        coalesce(after, '') AS after, count(*) AS attempts,
-        count(*) FILTER (WHERE was_successful) AS successes, avg(recovery_time_ms) AS avg_time_ms
-    FROM (
-        SELECT s.*, string_agg(strategy_name, ' ') OVER (
-            PARTITION BY tenant_id, request_log_id ORDER BY step_number
+    WITH ran AS NOT MATERIALIZED (
+        SELECT * FROM ai_error_recovery
+        WHERE created_at >= :since AND created_at < :until {mine} AND {request}
+    ), first AS (
+        SELECT strategy_name, provider, count(*) AS attempts,
+            count(*) FILTER (WHERE was_successful) AS successes, sum(recovery_time_ms) AS time_ms
+        FROM ran WHERE step_number = 1 GROUP BY strategy_name, provider
+    ), later AS (
+        SELECT *, string_agg(strategy_name, ' ') OVER (
+            PARTITION BY tenant_id, coalesce(request_log_id, id) ORDER BY step_number
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS after
-        FROM ai_error_recovery AS s
-        WHERE created_at >= :since AND created_at < :until {mine}
+        FROM ran WHERE (tenant_id, coalesce(request_log_id, id)) IN (
+            SELECT tenant_id, coalesce(request_log_id, id) FROM ran WHERE step_number > 1
+        )
+    )
+    SELECT strategy_name AS strategy, coalesce(provider, 'unknown') AS provider,
+        coalesce(after, '') AS after, sum(attempts)::bigint AS attempts,
+        sum(successes)::bigint AS successes, sum(time_ms) / sum(attempts) AS avg_time_ms
+    FROM (
+        SELECT strategy_name, provider, '' AS after, attempts, successes, time_ms FROM first
+        UNION ALL
+        SELECT strategy_name, provider, after, 1, was_successful::int, recovery_time_ms
+        FROM later WHERE step_number > 1
     ) AS s
-    WHERE {request}
     GROUP BY 1, 2, 3
     ORDER BY attempts DESC, 1, 2, 3
 """
@@ -276,8 +291,7 @@ _OF_REQUEST: Final = """
 # than its last one, `_BAR`. So rows are read only if that could be among the slowest of the window.
 _SLOWEST_LISTED: Final = """
     SELECT tenant_id, created_at, id, processing_time_ms AS ms FROM ai_stats_slow_hour{suffix}
-    WHERE {mine}bucket >= :first AND bucket <= :last AND created_at >= :since
-        AND created_at < :until AND processing_time_ms >= :min_ms
+    WHERE {mine}created_at >= :since AND created_at < :until AND processing_time_ms >= :min_ms
     ORDER BY processing_time_ms DESC LIMIT :limit
 """
 

@@ -131,6 +131,7 @@ def _slow(*, everybody: bool) -> Table:
             f"ix_{_name('slow_', 'hour', everybody=everybody)}_slowest",
             *(() if everybody else ("tenant_id",)),
             text("processing_time_ms DESC"),
+            "created_at",
         ),
         comment=f"The {SLOWEST_KEPT} slowest requests of {whose} in each hour, and some more",
     )

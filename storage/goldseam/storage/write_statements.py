@@ -238,22 +238,38 @@ and reads as much; what says nothing new here (`>=`, `|| ''`, `+ '0'`) keeps it 
 
 LOCK_NESTED: Final = _built(
     """
-    SELECT {columns} FROM ai_request_logs
-    WHERE trace_id = ANY(%(traces)s) AND created_at BETWEEN %(earliest)s AND %(latest)s
-        AND (
-            id = ANY(%(ids)s) OR duplicate_of = ANY(%(ids)s) OR id IN (
-                SELECT duplicate_of FROM ai_request_logs
-                WHERE trace_id = ANY(%(traces)s) AND id = ANY(%(ids)s)
-                    AND created_at BETWEEN %(earliest)s AND %(latest)s
-            )
-        )
-    ORDER BY {key}
-    FOR UPDATE
+    SELECT {stored} FROM (
+        SELECT related.* FROM unnest(%(traces)s::text[]) AS t (trace_id)
+        CROSS JOIN LATERAL (
+            SELECT {key} FROM ai_request_logs
+            WHERE trace_id = t.trace_id AND trace_id >= t.trace_id
+                AND created_at >= %(earliest)s AND created_at + '0' <= %(latest)s
+                AND (
+                    id = ANY(%(ids)s) OR duplicate_of = ANY(%(ids)s) OR id IN (
+                        SELECT duplicate_of FROM ai_request_logs
+                        WHERE trace_id = t.trace_id AND trace_id >= t.trace_id
+                            AND id = ANY(%(ids)s)
+                            AND created_at >= %(earliest)s AND created_at + '0' <= %(latest)s
+                    )
+                )
+            OFFSET 0
+        ) AS related
+        ORDER BY {key}
+    ) AS s
+    CROSS JOIN LATERAL (
+        SELECT * FROM ai_request_logs AS l
+        WHERE (l.tenant_id, l.created_at, l.id) = (s.tenant_id, s.created_at, s.id)
+            AND l.created_at BETWEEN %(earliest)s AND %(latest)s
+        FOR UPDATE
+    ) AS o
     """,
-    columns=_list(REQUEST_COLUMNS),
+    stored=_list(REQUEST_COLUMNS, "o"),
     key=_list(KEY),
 )
-"""Read rows, their duplicates and what they are duplicates of."""
+"""Read and lock rows, their duplicates and what they are duplicates of, in the order of their keys.
+
+They are found as in `FIND_NESTED`, one trace at a time, and locked by their keys.
+"""
 
 LOCK_OVERDUE: Final = _built(
     """
