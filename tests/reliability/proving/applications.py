@@ -11,8 +11,9 @@ import sys
 import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import psycopg
 from proving.application import THREADS
@@ -24,8 +25,9 @@ from goldseam.storage.embedded import EmbeddedPostgres
 
 CALLS_BEFORE: Final = 3
 PENDING_TIMEOUT_S: Final = 3.0
-IN_FLIGHT_S: Final = (1.0, 2.0)
-"""How long the last attempts have waited at the kill; calls are announced after half a second."""
+MAX_LEFT_S: Final = 1.0
+"""A program lives for a random part of it once its calls are announced, which they are after half a
+second in flight, and its first export is acknowledged."""
 
 _PROGRAM: Final = Path(__file__).with_name("application.py")
 _CONFIG: Final = """
@@ -85,9 +87,16 @@ def run(task: Task) -> Outcome:
             "GOLDSEAM_CONFIG": str(config),
         }
         for number in range(rounds):
-            in_flight_s = task.chance.uniform(*IN_FLIGHT_S)
-            url = f"http://127.0.0.1:{running.port}"
-            acknowledged |= _kill_one(number, url, environment, bad, in_flight_s)
+            told = task.folder / f"told-{number}"
+            with told.open("w") as file:
+                program = _start(number, f"http://127.0.0.1:{running.port}", environment, file)
+            try:
+                wait_until(partial(_is_underway, number, server, bad, told), "calls under way")
+                time.sleep(task.chance.uniform(0.0, MAX_LEFT_S))
+            finally:
+                program.kill()
+                program.wait()
+            acknowledged |= set(told.read_text().split())
             if number % 5 == 4:
                 say(f"{number + 1} of {rounds} killed")
         waited_s = wait_until(
@@ -96,24 +105,18 @@ def run(task: Task) -> Outcome:
         return _judge(server, acknowledged, bad.stuck, rounds, waited_s)
 
 
-def _kill_one(
-    number: int, url: str, environment: dict[str, str], bad: Bad, in_flight_s: float
-) -> set[str]:
-    """Run a program until its last calls are being mended, kill it, return what it had told."""
-    process = subprocess.Popen(
-        [sys.executable, str(_PROGRAM), str(number), str(CALLS_BEFORE), url],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    wanted = {f"{number}/{thread}/stuck" for thread in range(THREADS)}
-    try:
-        wait_until(lambda: wanted <= bad.stuck, "calls to get stuck", timeout_s=60)
-        time.sleep(in_flight_s)
-    finally:
-        process.kill()
-        told, _ = process.communicate()
-    return set(told.split())
+def _start(
+    number: int, url: str, environment: dict[str, str], told: IO[str]
+) -> subprocess.Popen[bytes]:
+    """Start a program that writes down what was acknowledged."""
+    command = [sys.executable, str(_PROGRAM), str(number), str(CALLS_BEFORE), url]
+    return subprocess.Popen(command, env=environment, stdout=told)
+
+
+def _is_underway(number: int, server: EmbeddedPostgres, bad: Bad, told: Path) -> bool:
+    """Tell whether all of a program's last calls are being mended, and have been announced."""
+    stuck = {f"{number}/{thread}/stuck" for thread in range(THREADS)}
+    return stuck <= bad.stuck and bool(told.read_text()) and stuck <= _statuses(server).keys()
 
 
 def _statuses(server: EmbeddedPostgres) -> dict[str, str]:
