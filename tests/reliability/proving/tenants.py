@@ -1,4 +1,4 @@
-"""Runs the tests that keep tenants apart, and counts their cells."""
+"""Runs the tests that keep tenants apart, and counts them."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ _BAD: Final = frozenset({"failure", "error"})
 
 
 def run(task: Task) -> Outcome:
-    """Each cell is one operation by one caller on what belongs to another."""
+    """Each test is one caller that tries many operations on what belongs to another."""
     report = task.folder / "tenants.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_FILES]
     done = subprocess.run(
@@ -33,7 +33,7 @@ def run(task: Task) -> Outcome:
         for f in _FILES
     ]
     return Outcome(
-        tried=f"{len(cases)} cells",
+        tried=f"{len(cases)} tests, each of many cells",
         figures=", ".join(by_file),
         broken=wrong,
     )
