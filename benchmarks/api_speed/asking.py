@@ -1,7 +1,8 @@
 """Asks every endpoint over HTTP, by many clients at a time, and times the answers.
 
-Each client is a thread with a connection that it keeps, as dashboards and scripts do. A time runs
-from sending the request to having read the whole answer.
+Each client is a thread with a connection that it keeps, as dashboards and scripts do. With a period
+it asks at fixed moments, however long the last answer took, and a time runs from that moment;
+without one it asks again at once, and a time runs from sending. It ends with the whole answer read.
 """
 
 import http.client
@@ -9,15 +10,16 @@ import json
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
 _API: Final = "/api/v1/ai"
 _TIMEOUT_S: Final = 30.0
 _SPREAD: Final = 0.618
-"""Clients begin at different moments of their pause."""
+"""Clients begin at different moments of their period."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Timing:
         p95_ms: 95th percentile.
         per_s: Answers a second, all clients together.
         failed: Answers other than 200.
+        cpu_ms: What an answer costs the API's process, milliseconds of processor time.
     """
 
     question: str
@@ -46,13 +49,16 @@ class Timing:
     p95_ms: float
     per_s: float
     failed: int
+    cpu_ms: float
 
 
 def questions(url: str, headers: Mapping[str, str]) -> list[Question]:
     """Return what to ask; ids are those of the newest mended call and of the top error."""
     where = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(str(where.hostname), where.port, timeout=_TIMEOUT_S)
-    (call,) = _body(connection, f"{_API}/logs/recent?limit=1&recovered=true", headers)
+    since = (datetime.now(UTC) - timedelta(days=25)).isoformat().replace("+00:00", "Z")
+    mended = f"{_API}/logs/recent?limit=1&recovered=true&since={since}"
+    (call,) = _body(connection, mended, headers)
     (error,) = _body(connection, f"{_API}/logs/errors/top?limit=1&hours=720", headers)
     connection.close()
     windows = {"24 h": 24, "30 d": 720}
@@ -79,14 +85,15 @@ def questions(url: str, headers: Mapping[str, str]) -> list[Question]:
 
 def ask(
     url: str,
+    *,
     question: Question,
     headers: Mapping[str, str],
-    *,
     clients: int,
     repeats: int,
-    pause_s: float,
+    period_s: float,
+    cpu_s: Callable[[], float],
 ) -> Timing:
-    """Let each client ask `repeats` times with a pause in between."""
+    """Let each client ask `repeats` times, one every `period_s`; 0: as soon as it has an answer."""
     took_ms: list[float] = []
     failed: list[int] = []
     start = threading.Barrier(clients + 1)
@@ -95,18 +102,22 @@ def ask(
         asked = _asked(url, question, headers)
         next(asked)  # opens the connection
         start.wait()
-        time.sleep(pause_s * (number * _SPREAD % 1))
-        for _ in range(repeats):
+        first_s = time.perf_counter() + period_s * (number * _SPREAD % 1)
+        for turn in range(repeats):
             began_s = time.perf_counter()
+            if period_s:
+                due_s = first_s + turn * period_s
+                time.sleep(max(0.0, due_s - began_s))
+                began_s = due_s
             status = next(asked)
             took_ms.append((time.perf_counter() - began_s) * 1000)
             if status != HTTPStatus.OK:
                 failed.append(status)
-            time.sleep(pause_s)
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
     for thread in threads:
         thread.start()
+    used_s = cpu_s()
     start.wait()
     began_s = time.perf_counter()
     for thread in threads:
@@ -119,6 +130,7 @@ def ask(
         p95_ms=ordered[int(len(ordered) * 0.95)],
         per_s=len(ordered) / lasted_s,
         failed=len(failed),
+        cpu_ms=(cpu_s() - used_s) / len(ordered) * 1000,
     )
 
 

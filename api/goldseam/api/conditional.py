@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import Header, Request, Response
 from fastapi.encoders import jsonable_encoder
+from pydantic import BaseModel
 
 from goldseam.api.problems import Problem
 
@@ -69,8 +70,8 @@ def answer(
         revised: What people change, for `check`.
         max_age_s: How long a client need not ask again.
     """
-    encoded = jsonable_encoder(body)
-    etag = tag(body if identity is None else identity, revised=revised)
+    encoded = _plain(body)
+    etag = tag(encoded if identity is None else identity, revised=revised)
     headers = {"ETag": etag, "Cache-Control": f"private, max-age={max_age_s}"}
     if etag in _tags(request.headers.get("if-none-match", "")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
@@ -80,11 +81,18 @@ def answer(
 def tag(body: Any, *, revised: Any = None) -> str:
     """Return the ETag of `body`, which begins with the revision where there is one."""
     revision = "" if revised is None else _revision(revised)
-    return f'W/"{revision}{_digest(jsonable_encoder(body))}"'
+    return f'W/"{revision}{_digest(_plain(body))}"'
 
 
 def _revision(revised: Any) -> str:
-    return f"{_digest(jsonable_encoder(revised))}-"
+    return f"{_digest(_plain(revised))}-"
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold; a model is walked once and by its own serializer."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    return jsonable_encoder(value)
 
 
 def _digest(encoded: Any) -> str:
