@@ -22,7 +22,8 @@ SPANS_PER_BODY: Final = 10
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 
-_ANSWER_TIMEOUT_S: Final = 20
+_ANSWER_TIMEOUT_S: Final = 60.0
+"""Longer than anything may take, so that a slow answer is told from none."""
 _REPEAT_S: Final = 0.05
 _FINISH_S: Final = 180.0
 

@@ -32,7 +32,7 @@ class Scale:
     protobuf: int = 100_000
     json: int = 50_000
     gzip: int = 5_000
-    bombs_at_once: int = 8
+    bombs_at_once: int = 4
     soak_s: float = 600.0
 
 
