@@ -41,6 +41,9 @@ def decode_protobuf(body: bytes) -> list[Span]:
     """
     try:
         return list(_spans(wire.TraceRequest.FromString(body)))
+    except BodyTooLarge as refusal:
+        # Its frames would hold what was read until the sender has its answer.
+        raise refusal.with_traceback(None) from None
     except (ProtobufError, UnicodeDecodeError) as error:
         raise DecodeError(f"the body is no OTLP trace request in protobuf: {error}") from error
 
