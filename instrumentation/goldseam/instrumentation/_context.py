@@ -48,7 +48,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 class Annotated(Protocol):
     """A call that `annotate` can say something about."""
 
-    def annotate(self, facts: Mapping[str, AttributeValue]) -> bool:
+    def annotate(self, facts: Mapping[str, AttributeValue]) -> bool | None:
         """Put facts on the call, ended or not; tell whether anybody will see them."""
 
 
@@ -166,7 +166,7 @@ def annotate(*, confidence: float | None = None, user_feedback: str | None = Non
         facts[names.USER_FEEDBACK] = bounded_text(user_feedback, MAX_FEEDBACK_CHARS)
     frame = _current.get()
     call = frame.call if frame is not None else None
-    return call is not None and call.annotate(facts)
+    return call is not None and bool(call.annotate(facts))
 
 
 def note_call(call: Annotated) -> None:

@@ -198,6 +198,7 @@ class Invocation:
         context = self.span.get_span_context()
         return log_id_text(self.started_ns, context.trace_id, context.span_id)
 
+    @fenced
     def annotate(self, facts: Mapping[str, AttributeValue]) -> bool:
         """Put facts on the span, or on a small one of their own once this one has ended."""
         if not self.recording:
@@ -208,7 +209,6 @@ class Invocation:
             self.span.set_attributes(facts)
         return True
 
-    @fenced
     def _annotate_ended(self, facts: Mapping[str, AttributeValue]) -> None:
         """Start and end where the request started: the collector makes the row's key of it."""
         attributes: dict[str, AttributeValue] = {

@@ -4,6 +4,7 @@ Streams are the default there: a request without `stream` asks for one. Duration
 nanoseconds, and a cold model shows as the time to load it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -42,7 +43,7 @@ _DURATIONS: Final = (
 _NS_PER_S: Final = 1_000_000_000
 
 
-class OllamaFormat(SeenOnly):
+class OllamaFormat(SeenOnly, ABC):
     """What the three kinds of request share."""
 
     provider: Final = "ollama"
@@ -67,13 +68,13 @@ class OllamaFormat(SeenOnly):
             attributes[_names.REQUEST_STREAM] = True
         return attributes
 
+    @abstractmethod
     def prompt_parts(self, body: Body) -> Iterator[str]:
         """Yield the text parts of the input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, response: Any) -> Any:
         """Return the text of an answer or of a part of it."""
-        raise NotImplementedError
 
     def read(self, response: Any) -> Answer:
         """Return the facts of a whole answer."""
