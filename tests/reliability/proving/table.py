@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -77,7 +78,9 @@ def _blank(trial: Trial) -> str:
     return f"| {trial.title} | not run | - | - | - | - | - | - |"
 
 
+@cache
 def _commit() -> str:
+    """Name the commit as it was before the page was written."""
     asked = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--exclude=*"],
         cwd=Path(__file__).parent, capture_output=True, check=False, text=True,
