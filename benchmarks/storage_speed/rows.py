@@ -40,7 +40,7 @@ _DAY: Final = """
         error_code, error_message, first_error_code, error_pattern, recovery_outcome,
         recovery_strategy, recovery_steps, recovery_time_ms, retry_count, cost_usd, updated_at
     )
-    SELECT tenant_id, at, digest::uuid, digest::uuid::text, digest, left(digest, 16),
+    SELECT tenant_id, at, row_id, row_id::text, digest, left(digest, 16),
         'module-' || floor(c * 6)::int, 'user-' || floor(d * 500)::int, 'analysis', 'chat',
         digest || digest, 900, 'model-' || floor(c * 8)::int, made_by, made_by,
         'model-' || floor(c * 8)::int, CASE WHEN failed THEN 'error' ELSE 'success' END,
@@ -52,7 +52,11 @@ _DAY: Final = """
         CASE WHEN mended THEN 'recovered' WHEN failed THEN 'failed' END,
         CASE WHEN mended THEN 'retry' END, CASE WHEN mended THEN 1 ELSE 0 END,
         CASE WHEN mended THEN 550 END, CASE WHEN mended THEN 1 ELSE 0 END, 0.0004, %(start)s
-    FROM calls
+    FROM calls,
+        -- As `semconv.log_id` makes it: the start in milliseconds, version 8, the rest from a hash.
+        LATERAL (SELECT lpad(to_hex(floor(extract(epoch FROM at) * 1000)::bigint), 12, '0') AS ms),
+        LATERAL (SELECT overlay(overlay(overlay(digest PLACING ms FROM 1) PLACING '8' FROM 13)
+                                PLACING '8' FROM 17)::uuid AS row_id)
 """
 
 _STEPS: Final = """
