@@ -9,6 +9,7 @@ import importlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Final
@@ -26,6 +27,7 @@ from tests.instrumentation.styles import (
 )
 
 from goldseam.instrumentation import context
+from goldseam.recovery import RecoveryConfig
 from goldseam.recovery.extras import CacheConfig
 from goldseam.recovery.testing import (
     GeminiUsage,
@@ -95,10 +97,10 @@ class Asking:
         library: Any = importlib.import_module(HTTP)
         made = library.AsyncClient() if self.is_async else library.Client()
         async with entered(made) as client:
+            last = len(asked) - 1
             return [
-                await told(self._bytes(client, path, body, is_last=each == asked[-1]))
-                for each in asked
-                for path, body in [each]
+                await told(self._bytes(client, path, body, is_last=at == last))
+                for at, (path, body) in enumerate(asked)
             ]
 
     async def _bytes(
@@ -121,6 +123,8 @@ class Scenario:
     backup: Iterable[Reply] = ()
     mode: str = "off"
     cache: CacheConfig | None = None
+    fit: Callable[[RecoveryConfig], RecoveryConfig] = copy
+    redact: Callable[[str], str] = str
 
 
 async def told(seen: Awaitable[Any]) -> Any:
@@ -266,7 +270,7 @@ _ANSWER: Final = {"id": "c", "model": "m", "choices": [_CHOICE]}
 CALLING: Final = raw(headers=JSON, body=json.dumps(_ANSWER))
 
 
-def _events(*events: Any) -> Reply:
+def events(*events: Any) -> Reply:
     """Return a stream of server-sent events."""
     body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
     return raw(headers={"content-type": "text/event-stream"}, body=body)
@@ -277,7 +281,7 @@ def _delta(**delta: Any) -> dict[str, Any]:
 
 
 _CALL_DELTA: Final = {"index": 0, **_CALL}
-CALLING_STREAM: Final = _events(
+CALLING_STREAM: Final = events(
     _delta(role="assistant", content="So"),
     _delta(reasoning_content="Hm."),
     _delta(tool_calls=[_CALL_DELTA]),

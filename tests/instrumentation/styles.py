@@ -27,12 +27,15 @@ TIMES: Final = frozenset({"gen_ai.response.time_to_first_chunk"})
 
 def needs(name: str) -> pytest.MarkDecorator:
     """Skip where an SDK is not installed."""
-    package = PACKAGES[name].package
+    return pytest.mark.skipif(is_missing(name), reason=f"{PACKAGES[name].package} is not installed")
+
+
+def is_missing(name: str) -> bool:
+    """Tell whether an SDK is not installed."""
     try:
-        missing = find_spec(package) is None
-    except ModuleNotFoundError:
-        missing = True
-    return pytest.mark.skipif(missing, reason=f"{package} is not installed")
+        return find_spec(PACKAGES[name].package) is None
+    except ModuleNotFoundError:  # of the package around it
+        return True
 
 
 def sdk_params(names: Iterable[str], *rest: tuple[Any, ...]) -> list[Any]:
