@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.storage.engine import tenant_of
-from goldseam.storage.figures import Selection, mean, percent_of, percentile, sums_by
+from goldseam.storage.figures import Selection, mean, percent_of, percentile, statement, sums_by
 from goldseam.storage.measures import ANSWERED, ERROR_MEASURES, MET_ERROR, PATTERN, bins_of
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
 from goldseam.storage.windows import cut_inside, sources
@@ -189,7 +188,7 @@ async def strategies(
         mine="AND tenant_id = :tenant" if tenant else "",
         request=_OF_REQUEST.format(conditions=conditions) if code else "true",
     )
-    rows = await conn.execute(text(query), {"since": since, "until": until, **given})
+    rows = await conn.execute(statement(query), {"since": since, "until": until, **given})
     return [_strategy(dict(row)) for row in rows.mappings()]
 
 
@@ -220,7 +219,7 @@ async def slowest_keys(
     given |= {"min_ms": min_ms, "limit": min(limit, SLOWEST_KEPT)}
     if pieces.whole:
         listed = await _keys(conn, _SLOWEST_LISTED, parts, given)
-        bar = (await conn.execute(text(_BAR.format(**parts)), given)).scalar_one()
+        bar = (await conn.execute(statement(_BAR.format(**parts)), given)).scalar_one()
         is_full = len(listed) == given["limit"]
         if bar is None or bar < min_ms or (is_full and listed[-1]["ms"] >= bar):
             return listed
@@ -230,7 +229,7 @@ async def slowest_keys(
 async def _keys(
     conn: AsyncConnection, query: str, parts: Mapping[str, object], given: Mapping[str, object]
 ) -> list[dict[str, Any]]:
-    rows = await conn.execute(text(query.format(**parts)), given)
+    rows = await conn.execute(statement(query.format(**parts)), given)
     return [dict(row) for row in rows.mappings()]
 
 
@@ -371,7 +370,7 @@ async def _errors(conn: AsyncConnection, selection: Selection) -> list[dict[str,
         f"SELECT error_pattern, {totals} FROM {source} GROUP BY error_pattern"
         " HAVING sum(occurrence_count) > 0 ORDER BY occurrence_count DESC, error_pattern"
     )
-    rows = await conn.execute(text(query), selection.parameters(conn))
+    rows = await conn.execute(statement(query), selection.parameters(conn))
     return [dict(row) for row in rows.mappings()]
 
 
@@ -391,7 +390,7 @@ async def _patterns(
 ) -> dict[str, dict[str, Any]]:
     query = _PATTERNS.format(mine="AND tenant_id = :tenant" if tenant else "")
     given = {"patterns": patterns} | ({"tenant": tenant} if tenant else {})
-    rows = (await conn.execute(text(query), given)).mappings()
+    rows = (await conn.execute(statement(query), given)).mappings()
     return {row["error_pattern"]: dict(row) for row in rows}
 
 

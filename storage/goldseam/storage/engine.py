@@ -23,6 +23,8 @@ CONNECT_TIMEOUT_S: Final = 10
 POOL_SIZE: Final = 5
 """Sessions of one API process; PostgreSQL allows 100 in all as it comes."""
 
+_SET_TENANT: Final = text("SELECT set_config('goldseam.tenant', :tenant, true)")
+
 TENANT_OPTION: Final = "goldseam_tenant"
 """Execution option by which `queries` finds the tenant of a transaction."""
 
@@ -107,9 +109,7 @@ async def tenant_transaction(engine: AsyncEngine, tenant: str) -> AsyncIterator[
     if not tenant:
         raise ValueError("A tenant is needed; roles.ALL_TENANTS stands for every tenant.")
     async with aclosing(await _open(engine)) as connection, connection.begin():
-        await connection.execute(
-            text("SELECT set_config('goldseam.tenant', :tenant, true)"), {"tenant": tenant}
-        )
+        await connection.execute(_SET_TENANT, {"tenant": tenant})
         await connection.execution_options(**{TENANT_OPTION: tenant})
         yield connection
 

@@ -8,10 +8,11 @@ model is; else they come from histograms, within 5 %.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from math import ceil
 from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.storage.engine import tenant_of
@@ -186,8 +187,14 @@ async def sums_by(
     query = f"SELECT {', '.join((*dimensions, *totals))} FROM {source}"
     if dimensions:
         query += f" GROUP BY {names} ORDER BY {names}"
-    rows = (await conn.execute(text(query), selection.parameters(conn))).mappings()
+    rows = (await conn.execute(statement(query), selection.parameters(conn))).mappings()
     return {tuple(str(row[name]) for name in dimensions): dict(row) for row in rows}
+
+
+@lru_cache(maxsize=256)
+def statement(query: str) -> TextClause:
+    """Return a text as a statement, read for its parameters once: they are long, and few."""
+    return text(query)
 
 
 def percentile(bins: Mapping[int, int], percent: float) -> float:
@@ -225,7 +232,9 @@ async def _exact_percentiles(conn: AsyncConnection, selection: Selection) -> dic
         f" AND {selection.raw_condition()}"
     )
     window = {"since": selection.since, "until": selection.until}
-    row = (await conn.execute(text(query), selection.parameters(conn) | window)).mappings().one()
+    row = (
+        (await conn.execute(statement(query), selection.parameters(conn) | window)).mappings().one()
+    )
     return {name: float(value or 0) for name, value in row.items()}
 
 

@@ -141,8 +141,7 @@ def recent_query(filter_: RecentFilter, limit: int, tenant: str | None) -> Selec
         mended = AIRequestLog.recovery_outcome.is_not_distinct_from("recovered")
         conditions.append(mended if filter_.recovered else ~mended)
     return (
-        _select_requests()
-        .where(*conditions)
+        _REQUESTS.where(*conditions)
         .order_by(AIRequestLog.created_at.desc(), AIRequestLog.id.desc())
         .limit(limit)
     )
@@ -154,7 +153,7 @@ async def request_by_id(conn: AsyncConnection, row_id: UUID) -> RequestRow | Non
     if milliseconds > _LAST_ID_TIME_MS:
         return None
     start = _EPOCH + timedelta(milliseconds=milliseconds)
-    query = _select_requests().where(
+    query = _REQUESTS.where(
         AIRequestLog.created_at >= start,
         AIRequestLog.created_at < start + timedelta(milliseconds=1),
         AIRequestLog.id == row_id,
@@ -178,7 +177,7 @@ async def request_by_request_id(
         row = None
     if row is not None:
         return row
-    query = _select_requests().where(
+    query = _REQUESTS.where(
         AIRequestLog.request_id == request_id,
         # The index leaves out rows without a correlation id of their own.
         AIRequestLog.request_id != cast(AIRequestLog.id, Text),
@@ -201,7 +200,7 @@ async def slowest(
         conn, since=since, until=until, limit=limit, min_ms=min_ms, tenant_id=tenant_id
     )
     log = AIRequestLog
-    query = _select_requests().where(
+    query = _REQUESTS.where(
         log.created_at.in_([key["created_at"] for key in keys]),
         tuple_(log.tenant_id, log.created_at, log.id).in_(
             [(key["tenant_id"], key["created_at"], key["id"]) for key in keys]
@@ -221,7 +220,7 @@ async def trace(conn: AsyncConnection, trace_id: str, *, since: datetime | None 
     """
     log = AIRequestLog
     earliest = since or datetime.now(UTC) - DEFAULT_WINDOW
-    query = _select_requests().where(
+    query = _REQUESTS.where(
         log.trace_id == trace_id, log.created_at >= earliest, log.duplicate_of.is_(None)
     )
     if (tenant := tenant_of(conn)) is not None:
@@ -243,15 +242,11 @@ async def recovery_steps(
     milliseconds = min(log_id_time_ms(request_log_id), _LAST_ID_TIME_MS)
     start = _EPOCH + timedelta(milliseconds=milliseconds)
     step = AIErrorRecovery
-    query = (
-        select(*(getattr(step, field.name) for field in fields(RecoveryRecord)))
-        .where(
-            step.request_log_id == request_log_id,
-            step.created_at >= max(start, _EPOCH + _STEPS_SINCE) - _STEPS_SINCE,
-            step.created_at < start + _STEPS_UNTIL,
-        )
-        .order_by(step.step_number, step.created_at)
-    )
+    query = _STEPS.where(
+        step.request_log_id == request_log_id,
+        step.created_at >= max(start, _EPOCH + _STEPS_SINCE) - _STEPS_SINCE,
+        step.created_at < start + _STEPS_UNTIL,
+    ).order_by(step.step_number, step.created_at)
     if (tenant := tenant_id or tenant_of(conn)) is not None:
         query = query.where(step.tenant_id == tenant)
     return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
@@ -262,21 +257,19 @@ async def _steps_of(conn: AsyncConnection, requests: list[RequestRow]) -> list[R
     if not requests:
         return []
     step = AIErrorRecovery
-    query = (
-        select(*(getattr(step, field.name) for field in fields(RecoveryRecord)))
-        .where(
-            step.tenant_id.in_({row.tenant_id for row in requests}),
-            step.request_log_id.in_([row.id for row in requests]),
-            step.created_at >= requests[0].created_at - _STEPS_SINCE,
-            step.created_at < requests[-1].created_at + _STEPS_UNTIL,
-        )
-        .order_by(step.created_at, step.step_number)
-    )
+    query = _STEPS.where(
+        step.tenant_id.in_({row.tenant_id for row in requests}),
+        step.request_log_id.in_([row.id for row in requests]),
+        step.created_at >= requests[0].created_at - _STEPS_SINCE,
+        step.created_at < requests[-1].created_at + _STEPS_UNTIL,
+    ).order_by(step.created_at, step.step_number)
     return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
-def _select_requests() -> Select[Any]:
-    return select(*(getattr(AIRequestLog, field.name) for field in fields(RequestRow)))
+# Columns of the tables, not of the classes: SQLAlchemy compares the latter one by one with those of
+# the statement that it has in its cache, at every question.
+_REQUESTS: Final = select(*(AIRequestLog.__table__.c[field.name] for field in fields(RequestRow)))
+_STEPS: Final = select(*(AIErrorRecovery.__table__.c[f.name] for f in fields(RecoveryRecord)))
 
 
 def _equalities(filter_: RecentFilter) -> list[ColumnElement[bool]]:
