@@ -27,7 +27,7 @@ from proving.trial import SHORT, Scale, Trial
 SEED: Final = 20_261_122
 
 TRIALS: Final = (
-    Trial("kills", "Collector killed (`kill -9`)", kills.run, 1_200),
+    Trial("kills", "Collector killed (`kill -9`)", kills.run, 2_400),
     Trial("applications", "Application killed while calls are mended", applications.run, 600),
     Trial("outages", "PostgreSQL killed or stopped at once", outages.run, 600),
     Trial("away", "Database away", outages.run_away, 600),
