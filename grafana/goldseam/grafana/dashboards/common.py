@@ -107,8 +107,8 @@ JOIN ai_error_analysis AS a USING (tenant_id, error_pattern)
 WHERE calls > 0 ORDER BY lost DESC, calls DESC LIMIT 100"""
 """Error patterns of the range, the worst first, with what to do about them."""
 
-MARKS_UP_TO: Final = timedelta(days=2)
-"""The longest range that has marks: each is looked for in the rows."""
+MARKS_UP_TO: Final = timedelta(days=8)
+"""The longest range that has marks, a week and a bit: they are looked for in the rows."""
 
 _MARKED: Final = (
     f"$__timeTo()::timestamptz - $__timeFrom()::timestamptz"
