@@ -35,6 +35,7 @@ from goldseam.collector.worker_metrics import Worker, gathered, telling
 from goldseam.storage import engine, keys
 from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
 from goldseam.storage.keys import Key
+from goldseam.storage.patience import hung_up_after
 from goldseam.storage.roles import ALL_TENANTS, Role
 
 START_GRACE_S: Final = 5.0
@@ -209,8 +210,9 @@ def _connect(url: str) -> psycopg.Connection:
         StorageError: The database is away, or lacks the tables.
     """
     connection = engine.connect(url, Role.WRITER, statement_timeout_s=STATEMENT_TIMEOUT_S)
-    found = connection.execute("SELECT to_regclass('ai_request_logs')").fetchone()
-    connection.rollback()
+    with hung_up_after(STATEMENT_TIMEOUT_S, connection):
+        found = connection.execute("SELECT to_regclass('ai_request_logs')").fetchone()
+        connection.rollback()
     if found is None or found[0] is None:
         connection.close()
         raise NotMigratedError("the database lacks the tables: run `goldseam db upgrade`")

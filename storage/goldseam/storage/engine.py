@@ -47,7 +47,8 @@ def connect(
     Args:
         url: `postgresql://` or `postgresql+psycopg://`.
         role: None keeps the login itself, as migrations do.
-        statement_timeout_s: Seconds after which the server stops a statement; None: its default.
+        statement_timeout_s: Seconds after which the server stops a statement, or a transaction
+            that nothing is asked in; None: its default.
 
     Raises:
         DatabaseUnavailableError: Nobody answers, or the login is refused.
@@ -56,9 +57,12 @@ def connect(
     parsed = parse_url(url)
     conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = psycopg.connect(
-            conninfo, **_connect_arguments(parsed, role, statement_timeout_s)
-        )
+        arguments = _connect_arguments(parsed, role, statement_timeout_s)
+        if statement_timeout_s is not None:
+            # The server hears nothing of a client that vanished, and its locks would stay.
+            idle_ms = int(statement_timeout_s * 1000)
+            arguments["options"] += f" -c idle_in_transaction_session_timeout={idle_ms}"
+        connection = psycopg.connect(conninfo, **arguments)
     except psycopg.OperationalError as error:
         raise readable(error, parsed) from error
     # `writes` counts on each statement seeing what was committed before it.

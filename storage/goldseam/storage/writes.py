@@ -22,6 +22,7 @@ from psycopg.pq import TransactionStatus
 from goldseam.storage import horizon, rollups
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
+from goldseam.storage.patience import hung_up_after
 from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
 from goldseam.storage.transitions import link, merge_all
 
@@ -34,6 +35,10 @@ ABANDONED_AT_ONCE: Final = 1_000
 
 _request_values: Final = attrgetter(*statements.REQUEST_COLUMNS)
 _recovery_values: Final = attrgetter(*statements.RECOVERY_COLUMNS)
+
+
+SILENCE_MAX_S: Final = 60.0
+"""Twice what the collector allows a statement; whoever waits longer has lost the server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +82,13 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
         BatchError: An error pattern has no `PatternRecord`, or a transaction is open on `conn`.
         psycopg.DataError: A value does not fit its column's type.
         psycopg.IntegrityError: A value is not allowed in its column.
-        psycopg.OperationalError: The database went away, before or after the commit; writing
-            the batch again is safe.
+        psycopg.OperationalError: The database went away, or was silent for too long, before or
+            after the commit; writing the batch again is safe.
     """
     _check(conn, batch)
     if not batch:
         return WriteResult()
-    with conn.transaction(), conn.cursor() as cursor:
+    with hung_up_after(SILENCE_MAX_S, conn), conn.transaction(), conn.cursor() as cursor:
         batch, gone = horizon.split(cursor, batch)
         _ensure_staging(cursor)
         new, changed, changes = _store_requests(cursor, merge_all(batch.requests), now)
@@ -92,7 +97,8 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
         if new or changed:
             rollups.apply(cursor)
     if batch.requests:
-        _link_nested(conn, batch.requests, now)
+        with hung_up_after(SILENCE_MAX_S, conn):
+            _link_nested(conn, batch.requests, now)
     return WriteResult(
         requests_new=new,
         requests_changed=changed,

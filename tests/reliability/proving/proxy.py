@@ -99,6 +99,7 @@ class Proxy:
         for side in (source, target):
             with contextlib.suppress(OSError):
                 side.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                side.shutdown(socket.SHUT_RD)  # or the other thread's wait would keep it open
                 side.close()
 
 
