@@ -7,7 +7,7 @@ logged or printed meanwhile, with every logger at DEBUG, nor in a problem that w
 
 import json
 import logging
-import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -181,7 +181,11 @@ def ask_everything(ask: Client) -> None:
 
 def until(ask: Client, path: str, status: int) -> bool:
     """Ask until the answer has this status; say whether it came to that."""
-    return any(ask("GET", path) == status or threading.Event().wait(0.1) for _ in range(300))
+    for _ in range(300):
+        if ask("GET", path) == status:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 class TestNothingIsTold:

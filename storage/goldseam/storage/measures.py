@@ -281,3 +281,10 @@ def bin_value_ms(number: int) -> float:
         return 0.5
     lower = BIN_RATIO ** (number - 1)
     return lower if number == BIN_LAST else lower * 2 * BIN_RATIO / (1 + BIN_RATIO)
+
+
+BIN_VALUE_MS: Final = (
+    f"CASE bin WHEN 0 THEN 0.5 WHEN {BIN_LAST} THEN power({BIN_RATIO}::float8, bin - 1)"
+    f" ELSE power({BIN_RATIO}::float8, bin - 1) * {2 * BIN_RATIO / (1 + BIN_RATIO):.6f} END"
+)
+"""The same as SQL, of a column `bin`."""

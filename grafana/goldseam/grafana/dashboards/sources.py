@@ -18,7 +18,7 @@ from goldseam.storage.measures import (
     BIN,
     BIN_DIGITS,
     BIN_LAST,
-    BIN_RATIO,
+    BIN_VALUE_MS,
     DURATIONS,
     ERROR_MEASURES,
     EVERYBODY,
@@ -86,8 +86,7 @@ def calls(
     sums = [_Sums("hour", models, pieces.whole)]
     if not by_model:
         sums = [
-            _Sums("total_day", any_model, f"{pieces.days} AND {_is_any('model')}"),
-            _Sums("total_hour", any_model, f"{pieces.hours} AND {_is_any('model')}"),
+            *_sums_of_any_model("total", any_model, pieces),
             _Sums("hour", models, f"{pieces.whole} AND NOT {_is_any('model')}"),
         ]
     rows = _rows(f"provider_used AS provider, {MODEL} AS model, module, {values}", pieces.rows)
@@ -108,11 +107,7 @@ def errors(wanted: str, *, graph: bool = False, by_tenant: bool = False) -> str:
     """
     names, values = _measures(wanted, ERROR_MEASURES)
     pieces = _pieces(graph=graph)
-    columns = f"error_pattern, module, {names}"
-    sums = (
-        _Sums("error_day", columns, f"{pieces.days} AND {_is_any('model')}"),
-        _Sums("error_hour", columns, f"{pieces.hours} AND {_is_any('model')}"),
-    )
+    sums = _sums_of_any_model("error", f"error_pattern, module, {names}", pieces)
     rows = _rows_of_models(f"error_pattern, module, {values}", pieces.rows, MET_ERROR)
     found = _UNION.join((rows, *_rolled(sums, by_tenant=by_tenant)))
     return f"""(SELECT *, split_part(error_pattern, ':', 1) AS error,
@@ -127,16 +122,11 @@ def percentile(percent: float) -> str:
     The histograms know no model, so a chosen one is looked for in the rows.
     """
     pieces = _pieces(graph=False)
-    columns = f"provider, module, {DURATIONS.name}"
-    sums = (
-        _Sums("total_day", columns, f"{pieces.days} AND {_is_any('model')}"),
-        _Sums("total_hour", columns, f"{pieces.hours} AND {_is_any('model')}"),
-    )
+    sums = _sums_of_any_model("total", f"provider, module, {DURATIONS.name}", pieces)
     rows = _rows_of_models(
         f"provider_used AS provider, module, {BIN} AS bin", pieces.rows, ANSWERED
     )
     narrowed = _narrowed("provider", "module")
-    lower = f"power({BIN_RATIO}::float8, bin - 1)"
     return f"""WITH sums AS (
   SELECT sum({DURATIONS.name}) AS durations
   FROM ({_UNION.join(_rolled(sums))}) AS calls WHERE {narrowed}),
@@ -147,8 +137,7 @@ bins AS (
   SELECT bin, count(*) FROM ({rows}) AS calls WHERE {narrowed} GROUP BY bin),
 running AS (
   SELECT bin, sum(number) OVER (ORDER BY bin) AS number, sum(number) OVER () AS total FROM bins)
-SELECT CASE bin WHEN 0 THEN 0.5 WHEN {BIN_LAST} THEN {lower}
-            ELSE {lower} * {2 * BIN_RATIO / (1 + BIN_RATIO):.6f} END AS p{percent:g}
+SELECT {BIN_VALUE_MS} AS p{percent:g}
 FROM running WHERE total > 0 AND number >= ceil(total * {percent / 100}) ORDER BY bin LIMIT 1"""
 
 
@@ -174,6 +163,14 @@ def _measures(wanted: str, known: Iterable[Measure]) -> tuple[str, str]:
     named = [measure for measure in known if re.search(rf"\b{measure.name}\b", wanted)]
     values = [f"coalesce({measure.sql}, 0) AS {measure.name}" for measure in named]
     return ", ".join(measure.name for measure in named), ", ".join(values)
+
+
+def _sums_of_any_model(stem: str, columns: str, pieces: _Pieces) -> list[_Sums]:
+    """Return days and hours of roll-ups that know no model, unread where one is chosen."""
+    return [
+        _Sums(f"{stem}_{grain}", columns, f"{piece} AND {_is_any('model')}")
+        for grain, piece in (("day", pieces.days), ("hour", pieces.hours))
+    ]
 
 
 def _rolled(sums: Iterable[_Sums], *, by_tenant: bool = False) -> list[str]:
