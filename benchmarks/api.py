@@ -25,6 +25,7 @@ from typing import Final
 import psutil
 import psycopg
 from api_speed import asking, report
+from processes import cpu_s
 from storage_speed import rows
 
 from goldseam.storage import keys, migrate
@@ -70,7 +71,7 @@ def _measure(database_url: str, options: argparse.Namespace) -> str:
                 headers=headers,
                 clients=options.clients,
                 repeats=options.repeats,
-                cpu_s=functools.partial(_cpu_s, process),
+                cpu_s=functools.partial(cpu_s, process.pid),
             )
             paced, flat_out = (
                 [_asked(each, period_s, ask) for each in asked]
@@ -99,11 +100,6 @@ def _asked(
     how = f"every {period_s} s" if period_s else "flat out"
     _say(f"{question.name}, {how}: p95 {found.p95_ms:.1f} ms, {found.cpu_ms:.1f} ms CPU an answer")
     return found
-
-
-def _cpu_s(process: subprocess.Popen[str]) -> float:
-    times = psutil.Process(process.pid).cpu_times()
-    return times.user + times.system
 
 
 @contextlib.contextmanager

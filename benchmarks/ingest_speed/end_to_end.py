@@ -14,10 +14,11 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Final
 
+from processes import family_cpu_s, peak_mib
+
 from goldseam.storage import Role
 from goldseam.storage.engine import connect
 from ingest_speed.bodies import Load
-from ingest_speed.processes import family_cpu_s, peak_mib
 
 SENDERS: Final = 4
 RUN_LIMIT_S: Final = 45

@@ -7,6 +7,7 @@ from time import perf_counter, process_time
 from typing import Final
 
 import psycopg
+from processes import cpu_s
 
 from goldseam.collector.decode import decode_protobuf
 from goldseam.collector.mapping import map_spans
@@ -14,7 +15,6 @@ from goldseam.storage import Batch, Role, writes
 from goldseam.storage.engine import connect
 from goldseam.storage.write_statements import REQUEST_COLUMNS
 from ingest_speed.bodies import Load
-from ingest_speed.processes import cpu_s
 
 REPEATS: Final = 5
 ROWS_PER_BATCH: Final = 5_000

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 
+from processes import cpu_s
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,7 +20,6 @@ from goldseam.storage import Role, breakdowns, figures, queries
 from goldseam.storage.engine import async_engine, tenant_transaction
 from goldseam.storage.roles import ALL_TENANTS
 from goldseam.storage.windows import Pieces
-from storage_speed.processes import cpu_s
 from storage_speed.rows import BIGGEST_TENANT
 
 Ask = Callable[[AsyncConnection, datetime, datetime], Awaitable[Any]]

@@ -13,12 +13,12 @@ from time import perf_counter
 from typing import Final
 
 import psycopg
+from processes import cpu_s
 from psycopg import Cursor
 
 from goldseam.semconv import log_id
 from goldseam.storage import Batch, PatternRecord, RequestRecord, Role, retention, rollups, writes
 from goldseam.storage.engine import connect
-from storage_speed.processes import cpu_s
 from storage_speed.rows import DAYS
 
 ROWS_PER_BATCH: Final = 5_000
