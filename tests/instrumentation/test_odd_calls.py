@@ -120,3 +120,24 @@ def test_odd_request_is_sent_as_it_is(
     assert bare.body == watched.body
     assert len(recorder.requests) == 1
     assert recorder.request.name in {"chat", "chat gpt-4o"}
+
+
+UNREACHABLE = {
+    "nobody listens": ("http://127.0.0.1:9/v1", ("[Errno 111] ", "All connection attempts failed")),
+    "no such name": ("http://nowhere.invalid/v1", ("[Errno -",)),
+    "no scheme": ("nowhere.invalid/v1", ("Request URL is missing an",)),
+}
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("case", UNREACHABLE)
+def test_lost_connection_tells_what_broke_it(case: str, caller: Caller, recorder: Recorder) -> None:
+    """The SDK's own text is the same for a closed port, an unknown name and a wrong address."""
+    base_url, reasons = UNREACHABLE[case]
+
+    with pytest.raises(openai.APIConnectionError, match=r"^Connection error\.$"):
+        caller.ask(client={"base_url": base_url})
+
+    assert recorder.facts["goldseam.error.code"] == "CONNECTION"
+    told = recorder.request.status.description or ""
+    assert told.removeprefix("Connection error: ").startswith(reasons)

@@ -33,6 +33,9 @@ MAX_DEPTH: Final = 32
 _VOCABULARY: Final = frozenset({"model", "role", "type", "service_tier", "reasoning_effort"})
 """Fields whose texts are the provider's words, not the application's."""
 
+_CONNECTION_ERROR: Final = "Connection error."
+"""The whole text of the `APIConnectionError` of openai, anthropic and their like."""
+
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _WORD: Final = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+"
@@ -74,12 +77,16 @@ def sha256(text: str) -> str:
 def provider_words(error: BaseException) -> str:
     """Return what the provider said: the message of the error's body, else the exception's text.
 
-    The body comes first because an exception's text may be a quotation of the whole body.
+    The body comes first because an exception's text may be a quotation of the whole body. Where an
+    SDK's text is always "Connection error.", what broke the connection is added.
     """
     body = getattr(error, "body", None)
     if isinstance(body, (dict, Mapping)):  # most are dicts, and asking for one costs less
         return _message_in(body) or str(error)
-    return str(error)
+    text = str(error)
+    if text != _CONNECTION_ERROR:
+        return text
+    return next((f"{text[:-1]}: {reason}" for reason in _reasons(error)), text)
 
 
 def safe_message(message: str, request: Iterable[str]) -> str:
@@ -118,6 +125,15 @@ def texts_in(value: Any, depth: int = 0) -> list[str]:
         for inner in value:
             found += texts_in(inner, depth + 1)
     return found
+
+
+def _reasons(error: BaseException) -> Iterator[str]:
+    """Yield what the exceptions said that led to this one, the first one first."""
+    causes: list[BaseException] = []
+    while (cause := error.__cause__) is not None and len(causes) < MAX_DEPTH:
+        causes.append(cause)
+        error = cause
+    yield from filter(None, map(str, reversed(causes)))
 
 
 def _message_in(body: Mapping[str, Any]) -> str | None:
