@@ -1,15 +1,13 @@
 """PostgreSQL, collector and API in one process, for `goldseam up` and `goldseam demo`."""
 
 import contextlib
+import importlib
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastapi import FastAPI
-
-from goldseam.api.app import create_app as create_api
-from goldseam.api.settings import ApiSettings
 from goldseam.cli import serve
 from goldseam.cli.defaults import (
     API_PORT,
@@ -18,9 +16,6 @@ from goldseam.cli.defaults import (
     OTLP_HTTP_PORT,
     RETENTION_DAYS,
 )
-from goldseam.collector.app import create_app as create_collector
-from goldseam.collector.settings import CollectorSettings
-from goldseam.grafana import ui
 from goldseam.storage import migrate
 from goldseam.storage.embedded import EmbeddedPostgres, default_data_dir
 
@@ -71,31 +66,34 @@ def running(options: Options, say: Say) -> Iterator[Stack]:
     """
     with contextlib.ExitStack() as stack:
         otlp, grpc, api = _bind(options, stack)
+        loading = _load()
         url = options.database_url or stack.enter_context(_embedded(options.data_dir, say))
         say("creating or updating the tables")
         migrate.upgrade(url)
+        loading.join()
+        from goldseam.cli.stack_services import services
+        from goldseam.collector.settings import CollectorSettings
+
         settings = CollectorSettings(
             database_url=url, data_dir=options.data_dir, retention_days=options.retention_days
         )
-        grpc_address = serve.address_of(grpc)
-        collector = create_collector(settings, grpc_address=grpc_address)
-        services = [
-            serve.Service("collector", collector, otlp),
-            serve.Service("api", _api(url), api),
-        ]
-        stack.enter_context(serve.running(services))
+        collector, asked = services(settings, otlp=otlp, grpc=grpc, api=api)
+        stack.enter_context(serve.running((collector, asked)))
         yield Stack(
-            api_url=services[1].url,
-            otlp_url=services[0].url,
-            otlp_grpc=grpc_address,
+            api_url=asked.url,
+            otlp_url=collector.url,
+            otlp_grpc=serve.address_of(grpc),
             database_url=url,
         )
 
 
-def _api(database_url: str) -> FastAPI:
-    app = create_api(ApiSettings(database_url=database_url))
-    ui.install(app)
-    return app
+def _load() -> threading.Thread:
+    """Begin to import what serves; it takes as long as PostgreSQL takes to start."""
+    loading = threading.Thread(
+        target=importlib.import_module, args=("goldseam.cli.stack_services",), daemon=True
+    )
+    loading.start()
+    return loading
 
 
 def _bind(options: Options, stack: contextlib.ExitStack) -> list[socket.socket]:
