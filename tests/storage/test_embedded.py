@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from goldseam.storage import Role, embedded, embedded_upgrade, migrate
+from goldseam.storage import Role, embedded, embedded_folder, migrate
 from goldseam.storage.embedded import EmbeddedPostgres, default_data_dir
 from goldseam.storage.engine import connect
 from goldseam.storage.errors import EmbeddedPostgresError
@@ -73,9 +73,28 @@ def test_a_folder_has_one_owner(server: EmbeddedPostgres) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
+def test_a_first_start_that_was_killed_is_begun_anew(server: EmbeddedPostgres) -> None:
+    """Half a folder lies beside the place of the whole one, and is no obstacle."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER_PROGRAM, str(server.data_dir)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        half = server._pgdata.with_name("pgnew") / "PG_VERSION"
+        while not half.exists():
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGKILL)
+
+    assert not server._pgdata.exists()
+    server.start()
+
+    with psycopg.connect(server.url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def as_version(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     """Let the wheel run another PostgreSQL, as an older or a newer wheel would."""
-    monkeypatch.setattr(embedded_upgrade, "target_version", lambda _: version)
+    monkeypatch.setattr(embedded_folder, "target_version", lambda _: version)
     wheel = embedded._import_pgserver()
     monkeypatch.setattr(wheel.PostgresServer, "_instances", {})  # it remembers its servers
 

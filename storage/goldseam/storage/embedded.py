@@ -19,7 +19,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-from goldseam.storage import embedded_upgrade
+from goldseam.storage import embedded_folder
 from goldseam.storage.errors import EmbeddedPostgresError
 
 LOGIN: Final = "goldseam"
@@ -86,7 +86,7 @@ class EmbeddedPostgres:
         self._check_socket_path()
         self._make_folder()
         self._take_folder()
-        self._upgrade_folder(pgserver)
+        self._prepare_folder(pgserver)
         self._run_server(pgserver)
         try:
             self._bootstrap()
@@ -168,9 +168,9 @@ class EmbeddedPostgres:
             self._lock.close()
             self._lock = None
 
-    def _upgrade_folder(self, pgserver: ModuleType) -> None:
+    def _prepare_folder(self, pgserver: ModuleType) -> None:
         try:
-            embedded_upgrade.upgrade(pgserver, self._pgdata)
+            embedded_folder.prepare(pgserver, self._pgdata)
         except EmbeddedPostgresError:
             self._leave_folder()
             raise
@@ -183,7 +183,7 @@ class EmbeddedPostgres:
                 self._pgdata,
                 cleanup_mode=None,
                 start=False,
-                postgres_version=embedded_upgrade.target_version(pgserver),
+                postgres_version=embedded_folder.target_version(pgserver),
             )
             self._server.start()
         except subprocess.TimeoutExpired:

@@ -1,8 +1,9 @@
-"""Bring the folder of the embedded server from an older PostgreSQL to the one of the wheel.
+"""Make the folder of the embedded server, or bring one of an older PostgreSQL to the wheel's.
 
-`embedded` calls `upgrade` before it starts a server, as the folder's only owner. The wheel carries
-the programs of the version before its own too. What was there stays beside it until somebody
-deletes it; an upgrade that was cut off is begun anew, or finished if only its last step is missing.
+`embedded` calls `prepare` before it starts a server, as the folder's only owner. A folder is made
+beside its place and put there once it is complete, so what is cut off is begun anew, or finished if
+only the last step is missing. The wheel carries the programs of the version before its own too;
+after an upgrade what was there stays beside it until somebody deletes it.
 """
 
 import logging
@@ -30,17 +31,27 @@ def target_version(pgserver: ModuleType) -> int:
     return int(pgserver.TARGET_POSTGRES_VERSION)
 
 
-def upgrade(pgserver: ModuleType, pgdata: Path) -> None:
-    """Make `pgdata` a folder of the wheel's version; does nothing if it is one, or is not there.
+def prepare(pgserver: ModuleType, pgdata: Path) -> None:
+    """Make `pgdata` a folder of the wheel's version; does nothing if it is one.
 
     Raises:
         EmbeddedPostgresError: There are no programs for its version, or the upgrade failed and
-            changed nothing.
+            changed nothing, or no folder can be made here.
     """
     new = pgdata.with_name(_NEW)
     _finish(pgdata, new)
     found, target = pgserver.pgdata_version(pgdata), target_version(pgserver)
-    if found is None or found == target:
+    if found == target:
+        return
+    if found is None:
+        try:
+            _create(pgserver, new)
+            _finish(pgdata, new)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise EmbeddedPostgresError(
+                f"{pgdata} cannot be made: {error}. See that its disk has room, or choose another "
+                "--data-dir."
+            ) from error
         return
     programs = pgserver.postgres_server.POSTGRES_VERSIONS
     if found > target or found not in programs:
@@ -59,6 +70,16 @@ def upgrade(pgserver: ModuleType, pgdata: Path) -> None:
             f"{str(told).strip()[-500:]}"
         ) from error
     _finish(pgdata, new)
+
+
+def _create(pgserver: ModuleType, new: Path) -> None:
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(mode=0o700)
+    server = pgserver.PostgresServer(
+        new, cleanup_mode=None, postgres_version=target_version(pgserver)
+    )
+    server.ensure_pgdata_inited()
+    (new / _COMPLETE).touch()
 
 
 def _upgrade(pgdata: Path, new: Path, *, old_programs: Path, new_programs: Path) -> None:
@@ -89,13 +110,13 @@ def _finish(pgdata: Path, new: Path) -> None:
     """Put a complete new folder into the place of the old one."""
     if not (new / _COMPLETE).exists():
         return
-    if pgdata.exists():
+    if (pgdata / "PG_VERSION").exists():
         version = (pgdata / "PG_VERSION").read_text(encoding="ascii").strip()
         kept = pgdata.with_name(f"{pgdata.name}-{version}")
         pgdata.rename(kept)
         _log.warning("The folder as it was is %s; delete it when all is well", kept)
     (new / _COMPLETE).unlink()
-    new.rename(pgdata)
+    new.rename(pgdata)  # also where an empty folder is
 
 
 def _run(program: Path, *arguments: object, cwd: Path, may_fail: bool = False) -> str:
