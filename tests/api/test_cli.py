@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -124,6 +124,16 @@ class TestListen:
     def test_loopback_is_open(self, host: str) -> None:
         """A loopback address needs no key."""
         serve.listen(host, 0, port_flag="--port").close()
+
+    @pytest.mark.parametrize("take", [serve.listen, serve.reserve])
+    def test_answers_do_not_wait_for_acknowledgements(
+        self, take: Callable[..., socket.socket]
+    ) -> None:
+        """A connection sends an answer's body before the client has acknowledged its head."""
+        with take("127.0.0.1", 0, port_flag="--port") as held:
+            held.listen()
+            with socket.create_connection(held.getsockname()), held.accept()[0] as accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
     def test_other_addresses_are_refused(self, host: str) -> None:

@@ -85,6 +85,58 @@ async def test_a_tenant_transaction_is_limited_to_its_tenant(database: str) -> N
 
 
 @pytest.mark.anyio
+async def test_a_tenant_is_a_value_and_never_a_statement(database: str) -> None:
+    """Quotes, statements and placeholders in a tenant's name set that name and nothing else."""
+    engine = async_engine(database, Role.API, pool_size=1)
+    name = "o'hara\\'; SET ROLE goldseam_owner; --%s $1"
+    async with tenant_transaction(engine, name) as connection:
+        found = await connection.execute(
+            text("SELECT current_setting('goldseam.tenant'), current_user")
+        )
+        assert found.one() == (name, Role.API)
+    await engine.dispose()
+
+
+@pytest.mark.anyio
+async def test_what_a_block_that_raises_has_written_is_gone(database: str) -> None:
+    """A transaction is rolled back if its block raises, and committed otherwise."""
+    engine = async_engine(database, Role.API, pool_size=1)
+    write = text(
+        "INSERT INTO goldseam_audit (tenant_id, id, actor, action, created_at)"
+        " VALUES ('acme', gen_random_uuid(), :actor, 'test', now())"
+    )
+
+    async def write_and_fail() -> None:
+        async with tenant_transaction(engine, "acme") as connection:
+            await connection.execute(write, {"actor": "lost"})
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await write_and_fail()
+    async with tenant_transaction(engine, "acme") as connection:
+        await connection.execute(write, {"actor": "kept"})
+    async with tenant_transaction(engine, "acme") as connection:
+        found = await connection.scalars(text("SELECT actor FROM goldseam_audit"))
+        assert found.all() == ["kept"]
+    await engine.dispose()
+
+
+@pytest.mark.anyio
+async def test_sessions_that_the_server_ended_cost_no_question(database: str) -> None:
+    """They are replaced before anything is asked."""
+    engine = async_engine(database, Role.API, pool_size=2)
+    own = text("SELECT pg_backend_pid()")
+    async with tenant_transaction(engine, "acme") as one, tenant_transaction(engine, "acme") as two:
+        ended = [await one.scalar(own), await two.scalar(own)]
+    with connect(database, None) as owner:
+        owner.execute("SELECT pg_terminate_backend(pid, 10000) FROM unnest(%s) AS pid", [ended])
+    async with tenant_transaction(engine, "acme") as one, tenant_transaction(engine, "acme") as two:
+        assert await one.scalar(own) not in ended
+        assert await two.scalar(own) not in ended
+    await engine.dispose()
+
+
+@pytest.mark.anyio
 async def test_a_tenant_transaction_needs_a_tenant(database: str) -> None:
     """An empty tenant is a mistake of the caller, never `all`."""
     engine = async_engine(database, Role.API)

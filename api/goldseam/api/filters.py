@@ -10,7 +10,7 @@ from goldseam.storage.queries import RecentFilter
 Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
 
 
-def recent_filter(
+async def recent_filter(
     *,
     module: Annotated[Text, Query(description="Part of the application")] = None,
     status: Annotated[Status | None, Query(description="How the call ended")] = None,
@@ -25,7 +25,8 @@ def recent_filter(
 ) -> RecentFilter:
     """Return what narrows the list; without `since` it reaches back 30 days.
 
-    By provider, model, error code, user or recovery it reaches back 24 hours.
+    By provider, model, error code, user or recovery it reaches back 24 hours. Async as
+    `parameters.window` is.
     """
     return RecentFilter(
         module=module,

@@ -70,8 +70,11 @@ class Window:
     until: datetime
 
 
-def window(*, hours: Hours = 24, since: Since = None, until: Until = None) -> Window:
-    """Return the last `hours`, or [`since`, `until`)."""
+async def window(*, hours: Hours = 24, since: Since = None, until: Until = None) -> Window:
+    """Return the last `hours`, or [`since`, `until`).
+
+    It is async because FastAPI hands everything else to a thread, which costs more than it does.
+    """
     end = until or datetime.now(UTC)
     return Window(since or end - timedelta(hours=hours), end)
 

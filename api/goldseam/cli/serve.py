@@ -116,11 +116,13 @@ def listen(
         raise OpenBindError(host, host_flag)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        if or_any:
-            return socket.create_server((host, 0), family=family, backlog=_BACKLOG)
-        raise PortInUseError(host=host, port=port, flag=port_flag) from error
+        if not or_any:
+            raise PortInUseError(host=host, port=port, flag=port_flag) from error
+        listener = socket.create_server((host, 0), family=family, backlog=_BACKLOG)
+    _send_at_once(listener)
+    return listener
 
 
 def reserve(
@@ -164,8 +166,18 @@ def share(address: tuple[str, int]) -> socket.socket:
     """Bind a socket beside others on the same port; connections come once its server listens."""
     held = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    _send_at_once(held)
     held.bind(address)
     return held
+
+
+def _send_at_once(listener: socket.socket) -> None:
+    """Let connections inherit that bytes do not wait for an acknowledgement of those before.
+
+    asyncio sets this only on sockets that name their protocol. Head and body of an answer are
+    written apart, and a client acknowledges the head up to 40 ms later.
+    """
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def url_of(held: socket.socket, tls: Tls | None) -> str:

@@ -5,13 +5,15 @@ transaction per question with `tenant_transaction`. Failures to connect come out
 with the server's address and what to do, never with a password.
 """
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import URL, make_url, text
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.engine.interfaces import AdaptedConnection
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
@@ -23,7 +25,8 @@ CONNECT_TIMEOUT_S: Final = 10
 POOL_SIZE: Final = 5
 """Sessions of one API process; PostgreSQL allows 100 in all as it comes."""
 
-_SET_TENANT: Final = text("SELECT set_config('goldseam.tenant', :tenant, true)")
+_BEGIN: Final = "BEGIN; SELECT set_config('goldseam.tenant', %s, true)"
+"""One round trip; the setting ends with the transaction."""
 
 TENANT_OPTION: Final = "goldseam_tenant"
 """Execution option by which `queries` finds the tenant of a transaction."""
@@ -88,15 +91,31 @@ def async_engine(
         pool_wait_s: Seconds to wait for one of them; then SQLAlchemy's `TimeoutError`.
     """
     parsed = parse_url(url)
-    return create_async_engine(
+    engine = create_async_engine(
         parsed.set(drivername="postgresql+psycopg"),
         connect_args=_connect_arguments(parsed, role, statement_timeout_s),
+        isolation_level="AUTOCOMMIT",  # `tenant_transaction` says when one begins
         pool_size=pool_size,
         max_overflow=0,
         hide_parameters=True,  # an error's text may come into a log
         pool_timeout=pool_wait_s,
-        pool_pre_ping=True,  # a restarted server costs no failed question
     )
+    event.listen(engine.sync_engine, "checkout", _leave_ended)
+    return engine
+
+
+def _leave_ended(connection: AdaptedConnection, *_: object) -> None:
+    """Refuse a session that the server has ended: only then has an idle one something to read.
+
+    So a restarted server costs no failed question, and no question waits for a ping.
+
+    Raises:
+        InvalidatePoolError: Caught by the pool, which connects anew.
+    """
+    line = select.poll()
+    line.register(connection.driver_connection.fileno(), select.POLLIN)
+    if line.poll(0):
+        raise InvalidatePoolError
 
 
 @asynccontextmanager
@@ -112,10 +131,15 @@ async def tenant_transaction(engine: AsyncEngine, tenant: str) -> AsyncIterator[
     """
     if not tenant:
         raise ValueError("A tenant is needed; roles.ALL_TENANTS stands for every tenant.")
-    async with aclosing(await _open(engine)) as connection, connection.begin():
-        await connection.execute(_SET_TENANT, {"tenant": tenant})
+    async with aclosing(await _open(engine)) as connection:
+        session: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            await psycopg.AsyncClientCursor(session).execute(_BEGIN, [tenant])
+        except psycopg.OperationalError as error:
+            raise readable(error, engine.url) from error
         await connection.execution_options(**{TENANT_OPTION: tenant})
         yield connection
+        await connection.commit()
 
 
 def tenant_of(conn: AsyncConnection) -> str | None:

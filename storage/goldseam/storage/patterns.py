@@ -179,6 +179,9 @@ async def waste(conn: AsyncConnection, code: str, *, since: datetime, until: dat
 
 _WASTED: Final = ("failed_count", "wasted_ms", "wasted_tokens", "wasted_cost_usd")
 
+# Columns of the table, not of the class, as in `queries`.
+_SELECTED: Final = select(*(AIErrorAnalysis.__table__.c[field.name] for field in fields(Pattern)))
+
 _OUTCOMES: Final = text("""
     SELECT count(*) AS applied, count(*) FILTER (WHERE was_successful) AS successes
     FROM (
@@ -191,9 +194,8 @@ _OUTCOMES: Final = text("""
 
 
 async def _patterns(conn: AsyncConnection, *conditions: Any, limit: int = 1) -> list[Pattern]:
-    table = AIErrorAnalysis
-    query = select(*(getattr(table, field.name) for field in fields(Pattern))).where(*conditions)
+    query = _SELECTED.where(*conditions)
     if (tenant := tenant_of(conn)) is not None:
-        query = query.where(table.tenant_id == tenant)
-    rows = await conn.execute(query.order_by(table.last_occurred.desc()).limit(limit))
+        query = query.where(AIErrorAnalysis.tenant_id == tenant)
+    rows = await conn.execute(query.order_by(AIErrorAnalysis.last_occurred.desc()).limit(limit))
     return [Pattern(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name

@@ -41,7 +41,7 @@ async def fix(
 ) -> FixSuggestions:
     """Suggest what to do; a message narrows it to its pattern, and names the code of `UNKNOWN`."""
     known = code_of(code, error_message)
-    lately = window(hours=hours)
+    lately = await window(hours=hours)
     key = fingerprint(error_message).key if error_message else None
     those = await patterns.patterns_of(connection, known, key=key)
     found = {each.pattern_id: await _weighed(connection, lately, each) for each in those}
