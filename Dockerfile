@@ -17,7 +17,9 @@ COPY --from=build /opt/goldseam /opt/goldseam
 COPY --chmod=0755 docker/entrypoint.sh /usr/local/bin/goldseam-entrypoint
 COPY examples/alert_webhook.py /opt/goldseam/alert_webhook.py
 ENV PATH=/opt/goldseam/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
-RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin goldseam
+# A new volume takes the folder's owner: the collector's spool is there.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin goldseam \
+ && install -d -o 10001 -g 10001 -m 0700 /var/lib/goldseam
 USER 10001:10001
 ENTRYPOINT ["goldseam-entrypoint"]
 CMD ["goldseam", "--help"]

@@ -168,6 +168,20 @@ CASES: Final = (
         quiet={_QUEUE: (47 * _MIB, 0)},
     ),
     Case(
+        alert="GoldseamSpoolWaiting",
+        kind="gauge",
+        minutes=(10, 5),
+        fires={'goldseam_collector_spool_age_seconds{instance="a"}': (901, 0)},
+        quiet={'goldseam_collector_spool_age_seconds{instance="a"}': (900, 0)},
+    ),
+    Case(
+        alert="GoldseamBodiesSetAside",
+        kind="gauge",
+        minutes=(5, 5),
+        fires={'goldseam_collector_spool_set_aside{instance="a"}': (1, 0)},
+        quiet={'goldseam_collector_spool_set_aside{instance="a"}': (0, 0)},
+    ),
+    Case(
         alert="GoldseamCollectorPushingBack",
         minutes=(15, 10),
         fires={_delivered(200): (88, 100), _delivered(503): (12, 0)},

@@ -130,6 +130,15 @@ def test_acknowledged_means_on_disk_at_the_gateway() -> None:
     assert config["service"]["pipelines"]["traces"]["processors"] == ["memory_limiter"]
 
 
+def test_the_spool_is_on_a_volume_that_the_collector_may_write() -> None:
+    """The root is read-only, and a new volume takes the owner that its folder has in the image."""
+    command = SERVICES["collector"]["command"]
+    folder = command[command.index("--data-dir") + 1]
+    assert f"spool:{folder}" in SERVICES["collector"]["volumes"]
+    image = (ROOT / "Dockerfile").read_text()
+    assert re.search(rf"install -d -o (\d+) -g \1 -m 0700 {folder}\n(.*\n)*USER \1:\1\n", image)
+
+
 def test_addresses_fit_together() -> None:
     """Ports of the configuration files are those that the services listen on."""
     otel = yaml.safe_load((ROOT / "docker" / "otel-collector.yaml").read_text())

@@ -143,7 +143,7 @@ class Writer:
     def _lose_connection(self, error: Exception, group: Sequence[Waiting]) -> None:
         self._away = reason_of(error)
         self._metrics.database_up.set(0)
-        _log.warning("rows cannot be written, senders get 503", exc_info=loggable(error))
+        _log.warning("rows cannot be written now", exc_info=loggable(error))
         kind = StorageAway if isinstance(error, AWAY_FAULTS) else StorageFault
         refusal = kind(f"the database takes no rows now: {self._away}")
         self._queue.shut(refusal)

@@ -43,15 +43,6 @@ CLIENT_ATTEMPTS: Final = "goldseam.client.attempts"
 CLIENT_ACTIVE_REQUESTS: Final = "goldseam.client.active_requests"
 """up-down counter, {request}: provider, operation."""
 
-COLLECTOR_SPANS: Final = "goldseam.collector.spans"
-"""counter, {span}: `result`."""
-
-COLLECTOR_REJECTED: Final = "goldseam.collector.rejected"
-"""counter, {span}: `reason`."""
-
-COLLECTOR_WRITE_DURATION: Final = "goldseam.collector.write.duration"
-"""histogram, s."""
-
 DURATION_BUCKETS_S: Final = (
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
 )  # fmt: skip
