@@ -308,6 +308,7 @@ CREATE TABLE ai_error_recovery (
     provider TEXT, 
     model TEXT, 
     recovery_result JSONB DEFAULT '{}'::jsonb NOT NULL, 
+    after TEXT DEFAULT '' NOT NULL, 
     CONSTRAINT pk_ai_error_recovery PRIMARY KEY (tenant_id, created_at, id)
 )
  PARTITION BY RANGE (created_at);
@@ -345,6 +346,8 @@ COMMENT ON COLUMN ai_error_recovery.provider IS 'Provider that the step asked';
 COMMENT ON COLUMN ai_error_recovery.model IS 'Model that the step asked for';
 
 COMMENT ON COLUMN ai_error_recovery.recovery_result IS 'Delay, attempt, tokens, cost and span of the step';
+
+COMMENT ON COLUMN ai_error_recovery.after IS 'Strategies of the steps that ran before it in the same call, the last ten';
 
 CREATE TABLE ai_error_recovery_default PARTITION OF ai_error_recovery DEFAULT;
 
@@ -443,6 +446,29 @@ COMMENT ON COLUMN ai_stats_names.models IS 'Every model of the day that is told 
 COMMENT ON COLUMN ai_stats_names.modules IS 'Every module of the day that is told apart; the rest counts as other';
 
 ALTER TABLE ai_stats_names SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE ai_stats_step_names (
+    tenant_id TEXT NOT NULL, 
+    day DATE NOT NULL, 
+    strategies TEXT[] NOT NULL, 
+    providers TEXT[] NOT NULL, 
+    afters TEXT[] NOT NULL, 
+    CONSTRAINT pk_ai_stats_step_names PRIMARY KEY (tenant_id, day)
+);
+
+COMMENT ON TABLE ai_stats_step_names IS 'The same for the roll-ups of recovery steps';
+
+COMMENT ON COLUMN ai_stats_step_names.tenant_id IS 'Owner of the requests; * for the tables that end in _all';
+
+COMMENT ON COLUMN ai_stats_step_names.day IS 'Day in UTC';
+
+COMMENT ON COLUMN ai_stats_step_names.strategies IS 'Every strategy of the day that is told apart; the rest counts as other';
+
+COMMENT ON COLUMN ai_stats_step_names.providers IS 'Every provider of the day that is told apart; the rest counts as other';
+
+COMMENT ON COLUMN ai_stats_step_names.afters IS 'Every after of the day that is told apart; the rest counts as other';
+
+ALTER TABLE ai_stats_step_names SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE TABLE ai_stats_hour (
     tenant_id TEXT NOT NULL, 
@@ -1286,6 +1312,134 @@ COMMENT ON COLUMN ai_stats_error_day_all.wasted_cost_usd IS 'US dollars for fail
 
 ALTER TABLE ai_stats_error_day_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
+CREATE TABLE ai_stats_step_hour (
+    tenant_id TEXT NOT NULL, 
+    bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
+    strategy TEXT NOT NULL, 
+    provider TEXT NOT NULL, 
+    after TEXT NOT NULL, 
+    attempt_count BIGINT DEFAULT 0 NOT NULL, 
+    success_count BIGINT DEFAULT 0 NOT NULL, 
+    recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_step_hour PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+);
+
+COMMENT ON TABLE ai_stats_step_hour IS 'Sums over the recovery steps of each hour';
+
+COMMENT ON COLUMN ai_stats_step_hour.tenant_id IS 'Owner of the requests';
+
+COMMENT ON COLUMN ai_stats_step_hour.bucket IS 'Start of the hour in UTC in which the steps started';
+
+COMMENT ON COLUMN ai_stats_step_hour.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN ai_stats_step_hour.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN ai_stats_step_hour.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+ALTER TABLE ai_stats_step_hour SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE ai_stats_step_hour_all (
+    tenant_id TEXT NOT NULL, 
+    bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
+    strategy TEXT NOT NULL, 
+    provider TEXT NOT NULL, 
+    after TEXT NOT NULL, 
+    attempt_count BIGINT DEFAULT 0 NOT NULL, 
+    success_count BIGINT DEFAULT 0 NOT NULL, 
+    recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_step_hour_all PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+);
+
+COMMENT ON TABLE ai_stats_step_hour_all IS 'Sums over the recovery steps of each hour';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.tenant_id IS 'Always * (all tenants together)';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.bucket IS 'Start of the hour in UTC in which the steps started';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+ALTER TABLE ai_stats_step_hour_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE ai_stats_step_day (
+    tenant_id TEXT NOT NULL, 
+    bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
+    strategy TEXT NOT NULL, 
+    provider TEXT NOT NULL, 
+    after TEXT NOT NULL, 
+    attempt_count BIGINT DEFAULT 0 NOT NULL, 
+    success_count BIGINT DEFAULT 0 NOT NULL, 
+    recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_step_day PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+);
+
+COMMENT ON TABLE ai_stats_step_day IS 'Sums over the recovery steps of each day';
+
+COMMENT ON COLUMN ai_stats_step_day.tenant_id IS 'Owner of the requests';
+
+COMMENT ON COLUMN ai_stats_step_day.bucket IS 'Start of the day in UTC in which the steps started';
+
+COMMENT ON COLUMN ai_stats_step_day.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN ai_stats_step_day.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN ai_stats_step_day.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_day.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN ai_stats_step_day.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN ai_stats_step_day.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+ALTER TABLE ai_stats_step_day SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE TABLE ai_stats_step_day_all (
+    tenant_id TEXT NOT NULL, 
+    bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
+    strategy TEXT NOT NULL, 
+    provider TEXT NOT NULL, 
+    after TEXT NOT NULL, 
+    attempt_count BIGINT DEFAULT 0 NOT NULL, 
+    success_count BIGINT DEFAULT 0 NOT NULL, 
+    recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
+    CONSTRAINT pk_ai_stats_step_day_all PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+);
+
+COMMENT ON TABLE ai_stats_step_day_all IS 'Sums over the recovery steps of each day';
+
+COMMENT ON COLUMN ai_stats_step_day_all.tenant_id IS 'Always * (all tenants together)';
+
+COMMENT ON COLUMN ai_stats_step_day_all.bucket IS 'Start of the day in UTC in which the steps started';
+
+COMMENT ON COLUMN ai_stats_step_day_all.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN ai_stats_step_day_all.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN ai_stats_step_day_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_day_all.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN ai_stats_step_day_all.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN ai_stats_step_day_all.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+ALTER TABLE ai_stats_step_day_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+
 CREATE TABLE ai_stats_slow_hour (
     tenant_id TEXT NOT NULL, 
     bucket TIMESTAMP WITH TIME ZONE NOT NULL, 
@@ -1484,6 +1638,21 @@ CREATE POLICY api_tenant ON ai_stats_names TO goldseam_api USING (
     OR current_setting('goldseam.tenant', true) = '*'
 );
 
+ALTER TABLE ai_stats_step_names ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_step_names FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON ai_stats_step_names TO goldseam_owner USING (true);
+
+CREATE POLICY writer_all ON ai_stats_step_names TO goldseam_writer USING (true);
+
+CREATE POLICY grafana_read ON ai_stats_step_names FOR SELECT TO grafana_ro USING (true);
+
+CREATE POLICY api_tenant ON ai_stats_step_names TO goldseam_api USING (
+    tenant_id = nullif(current_setting('goldseam.tenant', true), '')
+    OR current_setting('goldseam.tenant', true) = '*'
+);
+
 ALTER TABLE ai_stats_hour ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ai_stats_hour FORCE ROW LEVEL SECURITY;
@@ -1619,6 +1788,60 @@ CREATE POLICY grafana_read ON ai_stats_error_day_all FOR SELECT TO grafana_ro US
 
 CREATE POLICY api_tenant ON ai_stats_error_day_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
 
+ALTER TABLE ai_stats_step_hour ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_step_hour FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON ai_stats_step_hour TO goldseam_owner USING (true);
+
+CREATE POLICY writer_all ON ai_stats_step_hour TO goldseam_writer USING (true);
+
+CREATE POLICY grafana_read ON ai_stats_step_hour FOR SELECT TO grafana_ro USING (true);
+
+CREATE POLICY api_tenant ON ai_stats_step_hour TO goldseam_api USING (
+    tenant_id = nullif(current_setting('goldseam.tenant', true), '')
+    OR current_setting('goldseam.tenant', true) = '*'
+);
+
+ALTER TABLE ai_stats_step_hour_all ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_step_hour_all FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON ai_stats_step_hour_all TO goldseam_owner USING (true);
+
+CREATE POLICY writer_all ON ai_stats_step_hour_all TO goldseam_writer USING (true);
+
+CREATE POLICY grafana_read ON ai_stats_step_hour_all FOR SELECT TO grafana_ro USING (true);
+
+CREATE POLICY api_tenant ON ai_stats_step_hour_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
+
+ALTER TABLE ai_stats_step_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_step_day FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON ai_stats_step_day TO goldseam_owner USING (true);
+
+CREATE POLICY writer_all ON ai_stats_step_day TO goldseam_writer USING (true);
+
+CREATE POLICY grafana_read ON ai_stats_step_day FOR SELECT TO grafana_ro USING (true);
+
+CREATE POLICY api_tenant ON ai_stats_step_day TO goldseam_api USING (
+    tenant_id = nullif(current_setting('goldseam.tenant', true), '')
+    OR current_setting('goldseam.tenant', true) = '*'
+);
+
+ALTER TABLE ai_stats_step_day_all ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_step_day_all FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY owner_all ON ai_stats_step_day_all TO goldseam_owner USING (true);
+
+CREATE POLICY writer_all ON ai_stats_step_day_all TO goldseam_writer USING (true);
+
+CREATE POLICY grafana_read ON ai_stats_step_day_all FOR SELECT TO grafana_ro USING (true);
+
+CREATE POLICY api_tenant ON ai_stats_step_day_all TO goldseam_api USING (current_setting('goldseam.tenant', true) = '*');
+
 ALTER TABLE ai_stats_slow_hour ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE ai_stats_slow_hour FORCE ROW LEVEL SECURITY;
@@ -1711,6 +1934,10 @@ GRANT SELECT, INSERT, UPDATE ON ai_stats_names TO goldseam_writer;
 
 GRANT SELECT ON ai_stats_names TO goldseam_api, grafana_ro;
 
+GRANT SELECT, INSERT, UPDATE ON ai_stats_step_names TO goldseam_writer;
+
+GRANT SELECT ON ai_stats_step_names TO goldseam_api, grafana_ro;
+
 GRANT SELECT, INSERT, UPDATE ON ai_stats_hour TO goldseam_writer;
 
 GRANT SELECT ON ai_stats_hour TO goldseam_api, grafana_ro;
@@ -1750,6 +1977,22 @@ GRANT SELECT ON ai_stats_error_day TO goldseam_api, grafana_ro;
 GRANT SELECT, INSERT, UPDATE ON ai_stats_error_day_all TO goldseam_writer;
 
 GRANT SELECT ON ai_stats_error_day_all TO goldseam_api, grafana_ro;
+
+GRANT SELECT, INSERT, UPDATE ON ai_stats_step_hour TO goldseam_writer;
+
+GRANT SELECT ON ai_stats_step_hour TO goldseam_api, grafana_ro;
+
+GRANT SELECT, INSERT, UPDATE ON ai_stats_step_hour_all TO goldseam_writer;
+
+GRANT SELECT ON ai_stats_step_hour_all TO goldseam_api, grafana_ro;
+
+GRANT SELECT, INSERT, UPDATE ON ai_stats_step_day TO goldseam_writer;
+
+GRANT SELECT ON ai_stats_step_day TO goldseam_api, grafana_ro;
+
+GRANT SELECT, INSERT, UPDATE ON ai_stats_step_day_all TO goldseam_writer;
+
+GRANT SELECT ON ai_stats_step_day_all TO goldseam_api, grafana_ro;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ai_stats_slow_hour TO goldseam_writer;
 
@@ -1911,6 +2154,8 @@ COMMENT ON COLUMN reporting.ai_error_recovery.model IS 'Model that the step aske
 
 COMMENT ON COLUMN reporting.ai_error_recovery.recovery_result IS 'Delay, attempt, tokens, cost and span of the step';
 
+COMMENT ON COLUMN reporting.ai_error_recovery.after IS 'Strategies of the steps that ran before it in the same call, the last ten';
+
 CREATE VIEW reporting.ai_error_analysis WITH (security_invoker = true) AS SELECT * FROM public.ai_error_analysis;
 
 COMMENT ON VIEW reporting.ai_error_analysis IS 'One row per tenant and error pattern';
@@ -1970,6 +2215,20 @@ COMMENT ON COLUMN reporting.ai_stats_names.providers IS 'Every provider of the d
 COMMENT ON COLUMN reporting.ai_stats_names.models IS 'Every model of the day that is told apart; the rest counts as other';
 
 COMMENT ON COLUMN reporting.ai_stats_names.modules IS 'Every module of the day that is told apart; the rest counts as other';
+
+CREATE VIEW reporting.ai_stats_step_names WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_step_names;
+
+COMMENT ON VIEW reporting.ai_stats_step_names IS 'The same for the roll-ups of recovery steps';
+
+COMMENT ON COLUMN reporting.ai_stats_step_names.tenant_id IS 'Owner of the requests; * for the tables that end in _all';
+
+COMMENT ON COLUMN reporting.ai_stats_step_names.day IS 'Day in UTC';
+
+COMMENT ON COLUMN reporting.ai_stats_step_names.strategies IS 'Every strategy of the day that is told apart; the rest counts as other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_names.providers IS 'Every provider of the day that is told apart; the rest counts as other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_names.afters IS 'Every after of the day that is told apart; the rest counts as other';
 
 CREATE VIEW reporting.ai_stats_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_hour;
 
@@ -2518,6 +2777,86 @@ COMMENT ON COLUMN reporting.ai_stats_error_day_all.wasted_ms IS 'Milliseconds of
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.wasted_tokens IS 'Tokens of failed_count';
 
 COMMENT ON COLUMN reporting.ai_stats_error_day_all.wasted_cost_usd IS 'US dollars for failed_count';
+
+CREATE VIEW reporting.ai_stats_step_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_step_hour;
+
+COMMENT ON VIEW reporting.ai_stats_step_hour IS 'Sums over the recovery steps of each hour';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.tenant_id IS 'Owner of the requests';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.bucket IS 'Start of the hour in UTC in which the steps started';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+CREATE VIEW reporting.ai_stats_step_hour_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_step_hour_all;
+
+COMMENT ON VIEW reporting.ai_stats_step_hour_all IS 'Sums over the recovery steps of each hour';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.tenant_id IS 'Always * (all tenants together)';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.bucket IS 'Start of the hour in UTC in which the steps started';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+CREATE VIEW reporting.ai_stats_step_day WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_step_day;
+
+COMMENT ON VIEW reporting.ai_stats_step_day IS 'Sums over the recovery steps of each day';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.tenant_id IS 'Owner of the requests';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.bucket IS 'Start of the day in UTC in which the steps started';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day.recovery_time_ms IS 'Milliseconds of steps, waits included';
+
+CREATE VIEW reporting.ai_stats_step_day_all WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_step_day_all;
+
+COMMENT ON VIEW reporting.ai_stats_step_day_all IS 'Sums over the recovery steps of each day';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.tenant_id IS 'Always * (all tenants together)';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.bucket IS 'Start of the day in UTC in which the steps started';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.strategy IS 'strategy_name of the steps, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.provider IS 'Provider that the steps asked, unknown, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.attempt_count IS 'Recovery steps that ran';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.success_count IS 'Those of them that mended their call';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.recovery_time_ms IS 'Milliseconds of steps, waits included';
 
 CREATE VIEW reporting.ai_stats_slow_hour WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_slow_hour;
 

@@ -9,7 +9,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from goldseam.storage import Batch, RequestRecord, Role, migrate, rollup_statements, schema, writes
+from goldseam.storage import (
+    Batch,
+    RequestRecord,
+    Role,
+    migrate,
+    rollup_statements,
+    schema,
+    step_statements,
+    writes,
+)
 from goldseam.storage import write_statements as statements
 from goldseam.storage.distribute import DISTRIBUTION_COLUMN, distribute
 from goldseam.storage.engine import async_engine, connect, tenant_transaction
@@ -25,7 +34,7 @@ VOLATILE = re.compile(r"\b(now|clock_timestamp|random|gen_random_uuid|nextval)\(
 def texts() -> dict[str, str]:
     """Return every statement of the writer and of the roll-ups by name."""
     found: dict[str, str] = {}
-    for module in (statements, rollup_statements):
+    for module in (statements, rollup_statements, step_statements):
         for name, value in vars(module).items():
             many = tuple(value.values()) if isinstance(value, dict) else value
             parts = many if isinstance(many, tuple) else (many,)
@@ -63,7 +72,7 @@ def test_every_statement_that_joins_names_the_tenant() -> None:
     found = texts()
 
     assert len(found) >= 15
-    days = {"MOVE_DAY", "FORGET_DAY", "DAYS_WITH_ROWS"}
+    days = {"FORGET_DAY", "FORGET_STEPS", "MOVE_DAY", "MOVE_STEPS", "DAYS_WITH_ROWS"}
     assert {name for name, text in found.items() if DISTRIBUTION_COLUMN not in text} <= days
 
 

@@ -182,6 +182,7 @@ EDGES: Final = {"20260312", "20260314"}
 LATER: Final = {"20260315"}
 RECENT: Final = "ix_ai_request_logs_tenant_module_status"
 TOTALS: Final = tuple(f"pk_ai_stats_total_{grain}" for grain in ("day", "hour"))
+STEPS: Final = tuple(f"pk_ai_stats_step_{grain}" for grain in ("day", "hour"))
 ERRORS: Final = tuple(f"pk_ai_stats_error_{grain}" for grain in ("day", "hour"))
 
 
@@ -249,7 +250,16 @@ QUESTIONS: Final = {
         WINDOW,
         {"ix_ai_stats_slow_hour_slowest": "tenant_id processing_time_ms created_at"},
     ),
-    "strategies": Question(asked(queries.strategies), WINDOW, {}),
+    "strategies": Question(
+        asked(queries.strategies),
+        EDGES,
+        by_hours(*STEPS) | {"pk_ai_error_recovery": "tenant_id created_at"},
+    ),
+    "strategies against an error": Question(
+        asked(queries.strategies, error_pattern=PATTERN),
+        WINDOW,
+        {"ix_ai_request_logs_first_error": "tenant_id first_error_code created_at"},
+    ),
     "written since": Question(lambda conn: changes.written_since(conn, LAST, limit=500), LATER, {}),
     "one pattern": Question(
         lambda conn: patterns.pattern(conn, "1-3"),

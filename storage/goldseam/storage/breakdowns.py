@@ -1,7 +1,7 @@
 """Figures by provider, by error pattern and by recovery strategy, and the slowest requests.
 
 `queries` hands this on. Counts come from the roll-ups wherever whole hours are asked for, from the
-rows at the edges; only what strategies did is read from the steps themselves.
+rows at the edges; only what strategies did against one error is read from the steps themselves.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.storage.engine import tenant_of
 from goldseam.storage.figures import Selection, mean, percent_of, percentile, statement, sums_by
-from goldseam.storage.measures import ANSWERED, ERROR_MEASURES, MET_ERROR, PATTERN, bins_of
+from goldseam.storage.measures import (
+    ANSWERED,
+    ERROR_MEASURES,
+    MET_ERROR,
+    PATTERN,
+    STEP_MEASURES,
+    STEP_PROVIDER,
+    bins_of,
+)
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
 from goldseam.storage.windows import cut_inside, sources
 
@@ -91,8 +99,8 @@ class StrategyFigures:
     """How a recovery strategy did where it was reached.
 
     Attributes:
-        after: The strategies that had failed before it in the same call, in order; success is
-            conditional on that, so strategies with different `after` do not compare.
+        after: The strategies that had failed before it in the same call, in order, the last ten;
+            success is conditional on that, so strategies with different `after` do not compare.
         low: Lower bound of the success rate, 0 to 1 (Wilson, 95 %).
         high: Upper bound of the success rate, 0 to 1.
         avg_time_ms: Mean duration of a step with its wait.
@@ -178,17 +186,16 @@ async def strategies(
         error_pattern: Only steps of requests that met this pattern.
         tenant_id: Whose steps, for transactions that see all tenants.
     """
-    tenant = tenant_id or tenant_of(conn)
+    selection = Selection(since=since, until=until, tenant_id=tenant_id)
+    tenant = selection.tenant(conn)
     code = error_code or (error_pattern and error_pattern.partition(":")[0])
-    wanted = {"tenant": tenant, "code": code, "pattern": error_pattern}
-    given = {name: value for name, value in wanted.items() if value is not None}
-    conditions = "AND l.tenant_id = :tenant " if tenant else ""
-    conditions += "AND l.error_pattern = :pattern" if error_pattern else ""
-    query = _STRATEGIES.format(
-        mine="AND tenant_id = :tenant" if tenant else "",
-        request=_OF_REQUEST.format(conditions=conditions) if code else "true",
-    )
-    rows = await conn.execute(statement(query), {"since": since, "until": until, **given})
+    source, given = _steps(tenant), selection.parameters(conn)
+    if code:
+        source = _steps_after_errors(tenant, error_pattern)
+        wanted = {"tenant": tenant, "code": code, "pattern": error_pattern}
+        wanted = {name: value for name, value in wanted.items() if value is not None}
+        given = {"since": since, "until": until, **wanted}
+    rows = await conn.execute(statement(_STRATEGIES.format(source=source)), given)
     return [_strategy(dict(row)) for row in rows.mappings()]
 
 
@@ -244,46 +251,29 @@ def wilson(successes: int, attempts: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-# Nothing comes before a first step, and most calls have no other: only the steps of the rest are
-# put in order.
 _STRATEGIES: Final = """
-    WITH ran AS NOT MATERIALIZED (
-        SELECT * FROM ai_error_recovery
-        WHERE created_at >= :since AND created_at < :until {mine} AND {request}
-    ), first AS (
-        SELECT strategy_name, provider, count(*) AS attempts,
-            count(*) FILTER (WHERE was_successful) AS successes, sum(recovery_time_ms) AS time_ms
-        FROM ran WHERE step_number = 1 GROUP BY strategy_name, provider
-    ), later AS (
-        SELECT *, string_agg(strategy_name, ' ') OVER (
-            PARTITION BY tenant_id, coalesce(request_log_id, id) ORDER BY step_number
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS after
-        FROM ran WHERE (tenant_id, coalesce(request_log_id, id)) IN (
-            SELECT tenant_id, coalesce(request_log_id, id) FROM ran WHERE step_number > 1
-        )
-    )
-    SELECT strategy_name AS strategy, coalesce(provider, 'unknown') AS provider,
-        coalesce(after, '') AS after, sum(attempts)::bigint AS attempts,
-        sum(successes)::bigint AS successes, sum(time_ms) / sum(attempts) AS avg_time_ms
-    FROM (
-        SELECT strategy_name, provider, '' AS after, attempts, successes, time_ms FROM first
-        UNION ALL
-        SELECT strategy_name, provider, after, 1, was_successful::int, recovery_time_ms
-        FROM later WHERE step_number > 1
-    ) AS s
-    GROUP BY 1, 2, 3
+    SELECT strategy, provider, after, sum(attempt_count)::bigint AS attempts,
+        coalesce(sum(success_count), 0)::bigint AS successes,
+        (sum(recovery_time_ms) / sum(attempt_count))::float8 AS avg_time_ms
+    FROM {source}
+    GROUP BY 1, 2, 3 HAVING sum(attempt_count) > 0
     ORDER BY attempts DESC, 1, 2, 3
 """
 
+_STEP_KEY: Final = f"strategy_name AS strategy, {STEP_PROVIDER} AS provider, after"
+
 # A request starts before its steps, by an hour at most where the clock is set in between. Those
 # that met the error are few and found by their own index; the steps are joined to them.
-_OF_REQUEST: Final = """
-    (tenant_id, request_log_id) IN (
-        SELECT l.tenant_id, l.id FROM ai_request_logs AS l
-        WHERE l.first_error_code = :code
-            AND l.created_at >= :since - interval '1 hour' AND l.created_at < :until {conditions}
-    )
+_STEPS_AFTER_ERRORS: Final = """
+    (
+        SELECT {columns} FROM ai_error_recovery
+        WHERE created_at >= :since AND created_at < :until {mine}
+            AND (tenant_id, request_log_id) IN (
+                SELECT l.tenant_id, l.id FROM ai_request_logs AS l
+                WHERE l.first_error_code = :code AND l.created_at < :until
+                    AND l.created_at >= :since - interval '1 hour' {conditions}
+            )
+    ) AS steps
 """
 
 # Of an hour that the window cuts, the list holds the slowest; whatever is not in it took no longer
@@ -392,6 +382,31 @@ async def _patterns(
     given = {"patterns": patterns} | ({"tenant": tenant} if tenant else {})
     rows = (await conn.execute(statement(query), given)).mappings()
     return {row["error_pattern"]: dict(row) for row in rows}
+
+
+def _steps(tenant: str | None) -> str:
+    """Return a subquery over the steps of a window: whole hours summed up, the edges one by one."""
+    names = ", ".join(measure.name for measure in STEP_MEASURES)
+    raw = ", ".join(f"SIGN * {measure.sql} AS {measure.name}" for measure in STEP_MEASURES)
+    return sources(
+        "step_",
+        f"strategy, provider, after, {names}",
+        f"{_STEP_KEY}, {raw}",
+        tenant=tenant,
+        rows="ai_error_recovery WHERE true",
+    )
+
+
+def _steps_after_errors(tenant: str | None, error_pattern: str | None) -> str:
+    """Return a subquery over the steps of the requests that met an error, one by one."""
+    raw = ", ".join(f"{measure.sql} AS {measure.name}" for measure in STEP_MEASURES)
+    conditions = "AND l.tenant_id = :tenant " if tenant else ""
+    conditions += "AND l.error_pattern = :pattern" if error_pattern else ""
+    return _STEPS_AFTER_ERRORS.format(
+        columns=f"{_STEP_KEY}, {raw}",
+        mine="AND tenant_id = :tenant" if tenant else "",
+        conditions=conditions,
+    )
 
 
 def _strategy(row: dict[str, Any]) -> StrategyFigures:

@@ -1,4 +1,4 @@
-"""What is counted of each request: one table of names, SQL and meanings.
+"""What is counted of each request and recovery step: one table of names, SQL and meanings.
 
 `rollup_tables` makes columns of it, `rollup_statements` adds it up for the writer, `figures` reads
 either the sums or, where no whole hour is asked for, the rows. All of them count alike because
@@ -12,8 +12,8 @@ from typing import Final, Literal
 from goldseam.storage.transitions import FINAL
 
 NAMES_PER_DAY: Final = 200
-"""Providers, models and modules of a tenant and day that are told apart; whatever comes after them
-counts as `OTHER`, so that no sender can make the roll-ups as large as the rows."""
+"""Names of a kind (providers, models, …) that are told apart of a tenant and day; whatever comes
+after them counts as `OTHER`, so that no sender can make the roll-ups as large as the rows."""
 
 OTHER: Final = "other"
 
@@ -32,11 +32,11 @@ BIN_LAST: Final = 132
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One figure of a request.
+    """One figure of a request or step.
 
     Attributes:
         name: Column of the roll-ups that hold the sum.
-        condition: Which rows of `ai_request_logs` count; it asks for columns of `ALIKE` only.
+        condition: Which rows count; of requests it asks for columns of `ALIKE` only.
         value: What such a row adds; NULL adds nothing.
         comment: Meaning and unit.
         kind: `count` fits 64 bits. `micro` and `nano` are decimals with 3 and 9 places, added up
@@ -226,6 +226,13 @@ ERROR_MEASURES: Final = (
 )
 """What is counted of a request that met an error, once it is over."""
 
+STEP_MEASURES: Final = (
+    _count("attempt_count", "true", "Recovery steps that ran"),
+    _count("success_count", "was_successful", "Those of them that mended their call"),
+    _ms("recovery_time_ms", "recovery_time_ms", "true", "Milliseconds of steps, waits included"),
+)
+"""What is counted of a recovery step."""
+
 _ALIKE: Final = (
     "status",
     "error_code",
@@ -258,6 +265,7 @@ MET_ERROR: Final = f"{_FINAL} AND (error_pattern IS NOT NULL OR {_LOST})"
 MODEL: Final = f"coalesce(model_requested, '{UNKNOWN}')"
 PATTERN: Final = "coalesce(error_pattern, '')"
 CODE: Final = "coalesce(error_code, '')"
+STEP_PROVIDER: Final = f"coalesce(provider, '{UNKNOWN}')"
 
 
 def bins_of(durations: Decimal | int) -> dict[int, int]:

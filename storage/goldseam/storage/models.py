@@ -218,6 +218,10 @@ class AIErrorRecovery(Base):
     recovery_result: Mapped[dict[str, Any]] = mapped_column(
         server_default=_EMPTY, comment="Delay, attempt, tokens, cost and span of the step"
     )
+    after: Mapped[str] = mapped_column(
+        server_default=text("''"),
+        comment="Strategies of the steps that ran before it in the same call, the last ten",
+    )
 
 
 class AIErrorAnalysis(Base):

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from goldseam.storage import horizon, partitions
-from goldseam.storage.rollup_tables import NAMES, SLOW, SUMS
+from goldseam.storage.rollup_tables import NAME_LISTS, SLOW, SUMS
 
 ROLLUP_DAYS: Final = 400
 """Roll-ups are kept for 13 months and some days, so that a month compares with last year's."""
@@ -168,7 +168,8 @@ def _forget_sums(conn: psycopg.Connection, before: datetime, today: date) -> Non
             conn.execute(_delete(table.name, "bucket"), (before,))
         for table in SUMS:
             conn.execute(_delete(table.name, "bucket"), (oldest,))
-        conn.execute(_delete(NAMES.name, "day"), (oldest.date(),))
+        for table in NAME_LISTS:
+            conn.execute(_delete(table.name, "day"), (oldest.date(),))
 
 
 def _delete(table: str, column: str) -> sql.Composed:

@@ -1,4 +1,4 @@
-"""The SQL of `rollups`, built once at import from `measures`.
+"""The SQL of `rollups`, built once at import from `measures`; `step_statements` has that of steps.
 
 The writer notes in the temporary table `goldseam_moved` what rows were (sign -1) and what they are
 (sign 1); everything here adds up that difference. Every statement runs under `LOCK`, so nobody
@@ -6,6 +6,7 @@ else moves a sum meanwhile and the order of the rows inside a statement does not
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Table
@@ -25,12 +26,12 @@ from goldseam.storage.measures import (
     TOTALS,
     Measure,
 )
-from goldseam.storage.models import AIRequestLog
+from goldseam.storage.models import AIRequestLog, Base
 from goldseam.storage.rollup_tables import (
     BY_MODEL,
     ERRORS,
+    LISTS,
     NAMES,
-    ROLLUPS,
     SLOW,
     SLOWEST_KEPT,
     TOTALS_OF,
@@ -64,16 +65,37 @@ STATE: Final = (
 """Columns that decide how a row counts, in patterns and in roll-ups."""
 
 
-def _create_moved() -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Rows that sums are made of.
+
+    Attributes:
+        moved: Temporary table that notes them, with their `sign`.
+        names: Table that lists the names that are told apart.
+        named: Column of the sums whose names are listed there → its value in a row.
+    """
+
+    moved: str
+    names: Table
+    named: dict[str, str]
+
+
+REQUESTS: Final = Source(
+    moved="goldseam_moved",
+    names=NAMES,
+    named={"provider": "provider_used", "model": MODEL, "module": "module"},
+)
+
+
+def create_moved(source: Source, model: type[Base], state: tuple[str, ...]) -> str:
+    """Return the statement that makes the temporary table of a source."""
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's own
-    columns = AIRequestLog.__table__.columns
-    typed = ", ".join(f"{name} {columns[name].type.compile(dialect)}" for name in STATE)
-    return f"CREATE TEMPORARY TABLE goldseam_moved ({typed}, sign integer) ON COMMIT DELETE ROWS"
+    columns = model.__table__.columns
+    typed = ", ".join(f"{name} {columns[name].type.compile(dialect)}" for name in state)
+    return f"CREATE TEMPORARY TABLE {source.moved} ({typed}, sign integer) ON COMMIT DELETE ROWS"
 
 
-CREATE_MOVED: Final = _create_moved()
-
-MOVED_EXISTS: Final = "SELECT to_regclass('pg_temp.goldseam_moved') IS NOT NULL"
+CREATE_MOVED: Final = create_moved(REQUESTS, AIRequestLog, STATE)
 
 LOCK: Final = f"SELECT pg_advisory_xact_lock({AdvisoryLock.ROLLUPS:d})"
 """Any number will do, as long as no other program locks the same.
@@ -90,42 +112,48 @@ _DAY_OF_HOUR: Final = f"date_bin('1 day', hour, {_EPOCH})"
 _MISSING: Final = """
     coalesce(
         (array_agg(DISTINCT d.{kind}) FILTER (
-            WHERE n.{kind}s IS NULL
-            OR (cardinality(n.{kind}s) < {cap} AND d.{kind} <> ALL (n.{kind}s))
+            WHERE n.{list} IS NULL
+            OR (cardinality(n.{list}) < {cap} AND d.{kind} <> ALL (n.{list}))
         ))[1:{cap}],
         '{{}}'
-    ) AS {kind}s
+    ) AS {list}
 """
 
-_KINDS: Final = ("provider", "model", "module")
-_OF_ROW: Final = {"provider": "provider_used", "model": MODEL, "module": "module"}
 
-ADMIT_NAMES: Final = f"""
-    INSERT INTO {NAMES} AS t (tenant_id, day, providers, models, modules)
-    SELECT * FROM (
-        SELECT s.tenant_id, d.day,
-            {", ".join(_MISSING.format(kind=kind, cap=NAMES_PER_DAY) for kind in _KINDS)}
-        FROM (
-            SELECT DISTINCT tenant_id, (created_at AT TIME ZONE 'UTC')::date AS day,
-                {", ".join(f"{value} AS {kind}" for kind, value in _OF_ROW.items())}
-            FROM goldseam_moved
-        ) AS d
-        CROSS JOIN LATERAL (VALUES (d.tenant_id), ('{EVERYBODY}')) AS s (tenant_id)
-        LEFT JOIN {NAMES} AS n ON (n.tenant_id, n.day) = (s.tenant_id, d.day)
-        WHERE n.day IS NULL OR {" OR ".join(f"d.{kind} <> ALL (n.{kind}s)" for kind in _KINDS)}
-        GROUP BY 1, 2
-    ) AS missing
-    WHERE cardinality(providers) + cardinality(models) + cardinality(modules) > 0
-    ON CONFLICT (tenant_id, day) DO UPDATE SET
-        {", ".join(f"{k}s = (t.{k}s || excluded.{k}s)[1:{NAMES_PER_DAY}]" for k in _KINDS)}
-"""
-"""Give names a place of their own while there is room; a name that has none never gets one, so
-what was added under `other` is also taken away there."""
+def admit_names(source: Source) -> str:
+    """Return the statement that gives names a place of their own while there is room.
+
+    A name that has none never gets one, so what was added under `other` is also taken away there.
+    """
+    kinds, lists = tuple(source.named), [LISTS[kind] for kind in source.named]
+    missing = (_MISSING.format(kind=k, list=LISTS[k], cap=NAMES_PER_DAY) for k in kinds)
+    return f"""
+        INSERT INTO {source.names} AS t (tenant_id, day, {", ".join(lists)})
+        SELECT * FROM (
+            SELECT s.tenant_id, d.day, {", ".join(missing)}
+            FROM (
+                SELECT DISTINCT tenant_id, (created_at AT TIME ZONE 'UTC')::date AS day,
+                    {", ".join(f"{value} AS {kind}" for kind, value in source.named.items())}
+                FROM {source.moved}
+            ) AS d
+            CROSS JOIN LATERAL (VALUES (d.tenant_id), ('{EVERYBODY}')) AS s (tenant_id)
+            LEFT JOIN {source.names} AS n ON (n.tenant_id, n.day) = (s.tenant_id, d.day)
+            WHERE n.day IS NULL OR {" OR ".join(f"d.{k} <> ALL (n.{LISTS[k]})" for k in kinds)}
+            GROUP BY 1, 2
+        ) AS missing
+        WHERE {" + ".join(f"cardinality({names})" for names in lists)} > 0
+        ON CONFLICT (tenant_id, day) DO UPDATE SET
+            {", ".join(f"{n} = (t.{n} || excluded.{n})[1:{NAMES_PER_DAY}]" for n in lists)}
+    """
+
+
+ADMIT_NAMES: Final = admit_names(REQUESTS)
 
 
 def _named(kind: str) -> str:
     """Return a name that has a place, or `other`; a list with room holds every name of its day."""
-    has_place = f"cardinality(n.{kind}s) < {NAMES_PER_DAY} OR r.{kind} = ANY (n.{kind}s)"
+    names = f"n.{LISTS[kind]}"
+    has_place = f"cardinality({names}) < {NAMES_PER_DAY} OR r.{kind} = ANY ({names})"
     return f"CASE WHEN {has_place} THEN r.{kind} ELSE '{OTHER}' END AS {kind}"
 
 
@@ -142,7 +170,9 @@ def _values(measures: tuple[Measure, ...]) -> list[str]:
     return list(dict.fromkeys(m.whole for m in measures if m.value != "1"))
 
 
-def _marked(dimensions: dict[str, str], measures: tuple[Measure, ...], condition: str) -> str:
+def _marked(
+    source: Source, dimensions: dict[str, str], measures: tuple[Measure, ...], condition: str
+) -> str:
     """Return the query for what the moved rows add: each condition and value worked out once."""
     columns = [
         *(f"{value} AS {name}" for name, value in dimensions.items()),
@@ -152,7 +182,7 @@ def _marked(dimensions: dict[str, str], measures: tuple[Measure, ...], condition
     # OFFSET 0: otherwise every use of a column would work it out again.
     return f"""
         SELECT tenant_id, {_HOUR} AS hour, sign, {", ".join(columns)}
-        FROM goldseam_moved WHERE {_COUNTS.format(condition=condition)} OFFSET 0
+        FROM {source.moved} WHERE {condition} OFFSET 0
     """
 
 
@@ -170,7 +200,8 @@ def _sums_of_sums(measures: Iterable[Measure]) -> str:
     return ", ".join(f"sum({m.name})::{m.whole_type} AS {m.name}" for m in measures)
 
 
-def _add_up(
+def add_up(
+    source: Source,
     kinds: Iterable[dict[tuple[str, bool], Table]],
     dimensions: dict[str, str],
     measures: tuple[Measure, ...],
@@ -179,15 +210,16 @@ def _add_up(
     """Return the statement that adds the moved rows to all tables of some kinds.
 
     Args:
+        source: Whose rows.
         kinds: For each kind its tables by grain and by whether they hold everybody.
-        dimensions: Column of the tables → its value in a row of `ai_request_logs`; a kind may
-            leave some out.
+        dimensions: Column of the tables → its value in a row; a kind may leave some out.
         measures: What is summed; a kind may leave some out.
         condition: Which rows count.
     """
-    kept = ", ".join(_named(name) if name in _KINDS else f"r.{name}" for name in dimensions)
+    kept = ", ".join(_named(d) if d in source.named else f"r.{d}" for d in dimensions)
     places = ", ".join(str(n) for n in range(1, len(dimensions) + 3))
-    names = f"{NAMES} AS n ON n.day = (r.hour AT TIME ZONE 'UTC')::date AND n.tenant_id"
+    marked = _marked(source, dimensions, measures, condition)
+    names = f"{source.names} AS n ON n.day = (r.hour AT TIME ZONE 'UTC')::date AND n.tenant_id"
     upserts: list[str] = []
     for tables in kinds:
         upserts += _upserts(tables, tuple(dimensions), measures)
@@ -195,7 +227,7 @@ def _add_up(
         WITH each AS MATERIALIZED (
             SELECT r.tenant_id, r.hour, {kept},
                 {", ".join(_sum_of_marked(measure, measures) for measure in measures)}
-            FROM ({_marked(dimensions, measures, condition)}) AS r JOIN {names} = r.tenant_id
+            FROM ({marked}) AS r JOIN {names} = r.tenant_id
             GROUP BY {places}
         ), everybody AS MATERIALIZED (
             SELECT '{EVERYBODY}' AS tenant_id, r.hour, {kept}, {_sums_of_sums(measures)}
@@ -250,13 +282,16 @@ def _upsert(
     """
 
 
-ADD_STATS: Final = _add_up((BY_MODEL, TOTALS_OF), _OF_ROW, TOTALS, "true")
+ADD_STATS: Final = add_up(
+    REQUESTS, (BY_MODEL, TOTALS_OF), REQUESTS.named, TOTALS, _COUNTS.format(condition="true")
+)
 
-ADD_ERRORS: Final = _add_up(
+ADD_ERRORS: Final = add_up(
+    REQUESTS,
     (ERRORS,),
     {"error_pattern": PATTERN, "module": "module", "error_code": CODE},
     ERROR_MEASURES,
-    MET_ERROR,
+    _COUNTS.format(condition=MET_ERROR),
 )
 
 _LISTED: Final = f"{ANSWERED} AND duplicate_of IS NULL"
@@ -363,18 +398,28 @@ where."""
 TRIM_SLOW: Final = {everybody: _trim_slow(everybody=everybody) for everybody in SLOW}
 """Cut lists that have grown to twice their length; what is as slow as the last one stays."""
 
-MOVE_DAY: Final = f"""
-    INSERT INTO goldseam_moved ({", ".join(STATE)}, sign)
-    SELECT {", ".join(STATE)}, 1 FROM ai_request_logs
-    WHERE created_at >= %(start)s AND created_at < %(end)s
-"""
-"""Note every row of a day as new."""
 
-FORGET_DAY: Final = tuple(
-    f"DELETE FROM {table} WHERE day = %(day)s"
-    if table is NAMES
-    else f"DELETE FROM {table} WHERE bucket >= %(start)s AND bucket < %(end)s"
-    for table in ROLLUPS
+def move_day(source: Source, table: str, state: tuple[str, ...]) -> str:
+    """Return the statement that notes every row of a day as new."""
+    return f"""
+        INSERT INTO {source.moved} ({", ".join(state)}, sign)
+        SELECT {", ".join(state)}, 1 FROM {table}
+        WHERE created_at >= %(start)s AND created_at < %(end)s
+    """
+
+
+def forget_day(source: Source, tables: Iterable[Table]) -> tuple[str, ...]:
+    """Return the statements that delete a day's sums and the names that they tell apart."""
+    return (
+        f"DELETE FROM {source.names} WHERE day = %(day)s",
+        *(f"DELETE FROM {t} WHERE bucket >= %(start)s AND bucket < %(end)s" for t in tables),
+    )
+
+
+MOVE_DAY: Final = move_day(REQUESTS, "ai_request_logs", STATE)
+
+FORGET_DAY: Final = forget_day(
+    REQUESTS, (*BY_MODEL.values(), *TOTALS_OF.values(), *ERRORS.values(), *SLOW.values())
 )
 
 DAYS_WITH_ROWS: Final = """

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from goldseam.storage.measures import ERROR_MEASURES, MEASURES, TOTALS, Measure
+from goldseam.storage.measures import ERROR_MEASURES, MEASURES, STEP_MEASURES, TOTALS, Measure
 from goldseam.storage.models import Base
 
 SLOWEST_KEPT: Final = 50
@@ -42,8 +42,8 @@ def _tenant(*, everybody: bool) -> Column[str]:
     return _key("tenant_id", comment)
 
 
-def _bucket(grain: str) -> Column[object]:
-    comment = f"Start of the {grain} in UTC in which the calls started"
+def _bucket(grain: str, what: str = "calls") -> Column[object]:
+    comment = f"Start of the {grain} in UTC in which the {what} started"
     return Column("bucket", DateTime(timezone=True), nullable=False, comment=comment)
 
 
@@ -108,6 +108,21 @@ def _errors(grain: str, *, everybody: bool) -> Table:
     )
 
 
+def _steps(grain: str, *, everybody: bool) -> Table:
+    return Table(
+        _name("step_", grain, everybody=everybody),
+        Base.metadata,
+        _tenant(everybody=everybody),
+        _bucket(grain, "steps"),
+        _key("strategy", "strategy_name of the steps, or other"),
+        _key("provider", "Provider that the steps asked, unknown, or other"),
+        _key("after", "Strategies that had run before in the same call, or other"),
+        *_sums(STEP_MEASURES),
+        PrimaryKeyConstraint("tenant_id", "bucket", "strategy", "provider", "after"),
+        comment=f"Sums over the recovery steps of each {grain}",
+    )
+
+
 def _slow(*, everybody: bool) -> Table:
     whose = "all tenants together" if everybody else "each tenant"
     return Table(
@@ -137,22 +152,49 @@ def _slow(*, everybody: bool) -> Table:
     )
 
 
-NAMES: Final = Table(
+LISTS: Final = {
+    "provider": "providers",
+    "model": "models",
+    "module": "modules",
+    "strategy": "strategies",
+    "after": "afters",
+}
+"""Column of the sums → that of `ai_stats_names` or `ai_stats_step_names` that lists its names."""
+
+
+def _names(table: str, *kinds: str, comment: str) -> Table:
+    return Table(
+        table,
+        Base.metadata,
+        _key("tenant_id", "Owner of the requests; * for the tables that end in _all"),
+        Column("day", Date, nullable=False, comment="Day in UTC"),
+        *(
+            Column(
+                LISTS[kind],
+                ARRAY(Text),
+                nullable=False,
+                comment=f"Every {kind} of the day that is told apart; the rest counts as other",
+            )
+            for kind in kinds
+        ),
+        PrimaryKeyConstraint("tenant_id", "day"),
+        comment=comment,
+    )
+
+
+NAMES: Final = _names(
     "ai_stats_names",
-    Base.metadata,
-    _key("tenant_id", "Owner of the requests; * for the tables that end in _all"),
-    Column("day", Date, nullable=False, comment="Day in UTC"),
-    *(
-        Column(
-            f"{kind}s",
-            ARRAY(Text),
-            nullable=False,
-            comment=f"Every {kind} of the day that is told apart; the rest counts as other",
-        )
-        for kind in ("provider", "model", "module")
-    ),
-    PrimaryKeyConstraint("tenant_id", "day"),
+    "provider",
+    "model",
+    "module",
     comment="Which names the roll-ups of a day tell apart, so that senders cannot blow them up",
+)
+STEP_NAMES: Final = _names(
+    "ai_stats_step_names",
+    "strategy",
+    "provider",
+    "after",
+    comment="The same for the roll-ups of recovery steps",
 )
 
 BY_MODEL: Final = {
@@ -168,8 +210,19 @@ ERRORS: Final = {
     for grain in ("hour", "day")
     for everybody in (False, True)
 }
+STEPS: Final = {
+    (grain, everybody): _steps(grain, everybody=everybody)
+    for grain in ("hour", "day")
+    for everybody in (False, True)
+}
 SLOW: Final = {everybody: _slow(everybody=everybody) for everybody in (False, True)}
 
-SUMS: Final = (*BY_MODEL.values(), *TOTALS_OF.values(), *ERRORS.values())
-ROLLUPS: Final = (NAMES, *SUMS, *SLOW.values())
+SUMS: Final = (
+    *BY_MODEL.values(),
+    *TOTALS_OF.values(),
+    *ERRORS.values(),
+    *STEPS.values(),
+)
+NAME_LISTS: Final = (NAMES, STEP_NAMES)
+ROLLUPS: Final = (*NAME_LISTS, *SUMS, *SLOW.values())
 """Every table that this module defines."""

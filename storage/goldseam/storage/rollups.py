@@ -1,34 +1,51 @@
 """Keep the roll-ups equal to the rows.
 
-`writes` calls `apply` inside the transaction that moved the rows, so sums and rows are committed
-together; `rebuild` makes a day's sums anew from its rows. Both may run at any time beside any
-number of writers: one of them at a time holds the lock of the sums, to the end of its transaction.
+`writes` calls `apply` and `apply_steps` inside the transaction that moved the rows, so sums and
+rows are committed together; `rebuild` makes a day's sums anew from its rows. Both may run at any
+time beside any number of writers: one of them at a time holds the lock of the sums, to the end of
+its transaction.
 """
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import Cursor
 
 from goldseam.storage import rollup_statements as statements
+from goldseam.storage import step_statements
 from goldseam.storage.errors import RollupError
+
+_MOVED_EXIST: Final = "SELECT to_regclass('pg_temp.goldseam_moved_steps') IS NOT NULL"
 
 
 def prepare(cursor: Cursor[Any]) -> None:
-    """Make the temporary table that notes what moves, unless the session has it."""
-    row = cursor.execute(statements.MOVED_EXISTS).fetchone()
+    """Make the temporary tables that note what moves, unless the session has them."""
+    row = cursor.execute(_MOVED_EXIST).fetchone()
     if row is None or not row[0]:
         cursor.execute(statements.CREATE_MOVED)
+        cursor.execute(step_statements.CREATE_MOVED_STEPS)
+
+
+def lock(cursor: Cursor[Any]) -> None:
+    """Wait until nobody else moves a sum; it lasts to the end of the transaction."""
+    cursor.execute(statements.LOCK)
 
 
 def apply(cursor: Cursor[Any]) -> None:
-    """Add what `goldseam_moved` notes to every roll-up; once per transaction, as its last act."""
-    cursor.execute(statements.LOCK)
+    """Add the requests that moved to their roll-ups; once per transaction, as its last act."""
+    lock(cursor)
     cursor.execute(statements.ADMIT_NAMES)
     cursor.execute(statements.ADD_STATS)
     cursor.execute(statements.ADD_ERRORS)
     _list_slowest(cursor)
+
+
+def apply_steps(cursor: Cursor[Any]) -> None:
+    """Add the recovery steps that moved to their roll-ups; `apply` and this, in any order."""
+    lock(cursor)
+    cursor.execute(step_statements.ADMIT_STEP_NAMES)
+    cursor.execute(step_statements.ADD_STEPS)
 
 
 def rebuild(conn: psycopg.Connection, day: date) -> int:
@@ -39,7 +56,7 @@ def rebuild(conn: psycopg.Connection, day: date) -> int:
         day: A day whose rows are still there.
 
     Returns:
-        How many rows were counted, duplicates included.
+        How many requests were counted, duplicates included.
 
     Raises:
         RollupError: The day has no rows any more; its sums stay as they are.
@@ -48,7 +65,7 @@ def rebuild(conn: psycopg.Connection, day: date) -> int:
     bounds = {"start": start, "end": start + timedelta(days=1), "day": day}
     with conn.transaction(), conn.cursor() as cursor:
         prepare(cursor)
-        cursor.execute(statements.LOCK)
+        lock(cursor)
         rows = cursor.execute(statements.MOVE_DAY, bounds).rowcount
         if not rows:
             raise RollupError(
@@ -58,6 +75,11 @@ def rebuild(conn: psycopg.Connection, day: date) -> int:
         for statement in statements.FORGET_DAY:
             cursor.execute(statement, bounds)
         apply(cursor)
+        # Without a step the day had none, or its steps are gone and their sums are all there is.
+        if cursor.execute(step_statements.MOVE_STEPS, bounds).rowcount:
+            for statement in step_statements.FORGET_STEPS:
+                cursor.execute(statement, bounds)
+            apply_steps(cursor)
     return rows
 
 

@@ -93,17 +93,20 @@ def sources(
     tenant: str | None,
     condition: str = "true",
     raw_condition: str = "true",
+    rows: str = "ai_request_logs WHERE duplicate_of IS NULL",
     alike: tuple[str, str] | None = None,
 ) -> str:
     """Return a subquery over all pieces of a window, for the values of `Pieces.parameters`.
 
     Args:
-        stem: Kind of roll-up: `total_`, `error_`, or empty for sums by model, which have no days.
+        stem: Kind of roll-up: `total_`, `error_`, `step_`, or empty for sums by model, which have
+            no days.
         rolled: Columns to select from the roll-ups.
-        raw: The same of rows of `ai_request_logs`, multiplied by `SIGN` where they count.
+        raw: The same of rows, multiplied by `SIGN` where they count.
         tenant: None for everybody.
         condition: What narrows the roll-ups.
         raw_condition: The same for rows.
+        rows: Where the rows are, with a condition.
         alike: Columns to select from the rows first and what to group them by; `raw` reads these.
     """
     suffix = "" if tenant else "_all"
@@ -118,13 +121,12 @@ def sources(
         )
     ]
     for start, end, sign in (("e0", "e1", "s0"), ("e2", "e3", "s2")):
-        rows = (
-            f"ai_request_logs WHERE {mine}created_at >= :{start}"
-            f" AND created_at < :{end} AND duplicate_of IS NULL AND {raw_condition}"
+        edge = (
+            f"{rows} AND {mine}created_at >= :{start} AND created_at < :{end} AND {raw_condition}"
         )
         if alike is not None:
-            rows = f"(SELECT {alike[0]} FROM {rows} GROUP BY {alike[1]}) AS alike"
-        parts.append(f"SELECT {raw.replace('SIGN', f'CAST(:{sign} AS int)')} FROM {rows}")
+            edge = f"(SELECT {alike[0]} FROM {edge} GROUP BY {alike[1]}) AS alike"
+        parts.append(f"SELECT {raw.replace('SIGN', f'CAST(:{sign} AS int)')} FROM {edge}")
     return "(" + " UNION ALL ".join(parts) + ") AS pieces"
 
 

@@ -1,4 +1,4 @@
-"""The SQL of `writes`, built once at import from the records' field names.
+"""The SQL of `writes`, built once at import from the records' field names; steps have their own.
 
 Rows arrive in temporary tables and move on with INSERT … SELECT. Every statement that locks rows
 does so in the order of their keys, and a transaction runs the statements in one order: so two
@@ -283,16 +283,6 @@ LOCK_OVERDUE: Final = _built(
     key=_list(KEY),
 )
 """Read requests whose end is overdue; a row that a writer holds is about to end."""
-
-INSERT_RECOVERIES: Final = _built(
-    """
-    INSERT INTO ai_error_recovery ({columns})
-    SELECT {columns} FROM goldseam_staged_recoveries ORDER BY {key}
-    ON CONFLICT ({key}) DO NOTHING
-    """,
-    columns=_list(RECOVERY_COLUMNS),
-    key=_list(KEY),
-)
 
 _CHANGES: Final = sql.SQL(
     """

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 
-from goldseam.storage import horizon, rollups
+from goldseam.storage import horizon, rollups, step_statements
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
 from goldseam.storage.patience import hung_up_after
@@ -92,10 +92,12 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
         batch, gone = horizon.split(cursor, batch)
         _ensure_staging(cursor)
         new, changed, changes = _store_requests(cursor, merge_all(batch.requests), now)
-        recoveries_new = _store_recoveries(cursor, batch.recoveries)
         patterns_new = _count_patterns(cursor, changes, batch.patterns, now)
+        recoveries_new = _store_recoveries(cursor, batch.recoveries)
         if new or changed:
             rollups.apply(cursor)
+        if recoveries_new:
+            rollups.apply_steps(cursor)
     if batch.requests:
         with hung_up_after(SILENCE_MAX_S, conn):
             _link_nested(conn, batch.requests, now)
@@ -253,7 +255,15 @@ def _store_recoveries(cursor: Cursor[Any], records: list[RecoveryRecord]) -> int
         return 0
     values = map(_recovery_values, records)
     _copy(cursor, statements.COPY_RECOVERIES, statements.RECOVERY_TYPES, values)
-    return cursor.execute(statements.INSERT_RECOVERIES).rowcount
+    # Whoever holds this lock waits for no row: so it comes after all that locks rows.
+    rollups.lock(cursor)
+    new = cursor.execute(step_statements.INSERT_RECOVERIES).rowcount
+    if new:
+        times = [record.created_at for record in records]
+        within = step_statements.CALL_WITHIN
+        span = {"earliest": min(times) - within, "latest": max(times) + within}
+        cursor.execute(step_statements.ORDER_STEPS, span)
+    return new
 
 
 def _count_patterns(

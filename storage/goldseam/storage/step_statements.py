@@ -1,0 +1,112 @@
+"""The SQL that stores recovery steps and keeps their sums.
+
+`writes` runs the first half, `rollups` the second. What a step's success is conditional on, the
+strategies that ran before it, is kept in the step's own row (`after`): a step that comes late
+changes it in those that follow, and the sums move with it. Every statement here runs under
+`rollup_statements.LOCK`, or two writers would not see each other's steps of the same call.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from goldseam.storage.measures import STEP_MEASURES, STEP_PROVIDER
+from goldseam.storage.models import AIErrorRecovery
+from goldseam.storage.rollup_statements import (
+    Source,
+    add_up,
+    admit_names,
+    create_moved,
+    forget_day,
+    move_day,
+)
+from goldseam.storage.rollup_tables import STEP_NAMES, STEPS
+from goldseam.storage.write_statements import KEY, RECOVERY_COLUMNS
+
+CALL_WITHIN: Final = timedelta(hours=1)
+"""Steps of one call start no further apart than this; it keeps the search to a day or two of
+partitions."""
+
+_REMEMBERED: Final = 10
+"""Steps that `after` tells of: no call needs as many, and no sender makes it long."""
+
+_STATE: Final = (
+    "tenant_id",
+    "created_at",
+    "strategy_name",
+    "provider",
+    "after",
+    "was_successful",
+    "recovery_time_ms",
+)
+"""Columns that decide how a step counts."""
+
+_MOVED: Final = Source(
+    moved="goldseam_moved_steps",
+    names=STEP_NAMES,
+    named={"strategy": "strategy_name", "provider": STEP_PROVIDER, "after": "after"},
+)
+
+CREATE_MOVED_STEPS: Final = create_moved(_MOVED, AIErrorRecovery, _STATE)
+
+_KEY: Final = ", ".join(KEY)
+_COLUMNS: Final = ", ".join(RECOVERY_COLUMNS)
+_COUNTED: Final = ", ".join(_STATE)
+
+# A step whose call is unknown comes after nothing.
+_BEFORE: Final = f"""
+    coalesce(string_agg(strategy_name, ' ') FILTER (WHERE request_log_id IS NOT NULL) OVER (
+        PARTITION BY tenant_id, request_log_id ORDER BY step_number, created_at, id
+        ROWS BETWEEN {_REMEMBERED} PRECEDING AND 1 PRECEDING
+    ), '')
+"""
+
+INSERT_RECOVERIES: Final = f"""
+    WITH stored AS (
+        INSERT INTO ai_error_recovery ({_COLUMNS}, after)
+        SELECT {_COLUMNS}, {_BEFORE} FROM goldseam_staged_recoveries ORDER BY {_KEY}
+        ON CONFLICT ({_KEY}) DO NOTHING
+        RETURNING {_COUNTED}
+    )
+    INSERT INTO {_MOVED.moved} ({_COUNTED}, sign) SELECT {_COUNTED}, 1 FROM stored
+"""
+"""Store what is new, in the order of which the batch knows."""
+
+ORDER_STEPS: Final = f"""
+    WITH ran AS (
+        SELECT step.*, {_BEFORE} AS before
+        FROM (
+            SELECT DISTINCT tenant_id, request_log_id FROM goldseam_staged_recoveries
+            WHERE request_log_id IS NOT NULL
+        ) AS call (tenant, request)
+        CROSS JOIN LATERAL (
+            SELECT {_COLUMNS}, after FROM ai_error_recovery AS r
+            WHERE r.tenant_id = tenant AND r.request_log_id = request
+                AND r.request_log_id >= request
+                AND r.created_at >= %(earliest)s AND r.created_at + '0' <= %(latest)s
+            OFFSET 0
+        ) AS step
+    ), changed AS MATERIALIZED (
+        SELECT * FROM ran WHERE after <> before
+    ), written AS (
+        INSERT INTO ai_error_recovery ({_COLUMNS}, after)
+        SELECT {_COLUMNS}, before FROM changed ORDER BY {_KEY}
+        ON CONFLICT ({_KEY}) DO UPDATE SET after = excluded.after
+    )
+    INSERT INTO {_MOVED.moved} ({_COUNTED}, sign)
+    SELECT {_COUNTED}, -1 FROM changed
+    UNION ALL
+    SELECT {_COUNTED.replace(" after", " before")}, 1 FROM changed
+"""
+"""Set right what comes after what in the calls that the batch touches.
+
+The lateral query finds a call's steps by their index, as `FIND_NESTED` does and for its reasons;
+the upsert always finds the row: it is an update that needs no join.
+"""
+
+ADMIT_STEP_NAMES: Final = admit_names(_MOVED)
+
+ADD_STEPS: Final = add_up(_MOVED, (STEPS,), _MOVED.named, STEP_MEASURES, "true")
+
+MOVE_STEPS: Final = move_day(_MOVED, "ai_error_recovery", _STATE)
+
+FORGET_STEPS: Final = forget_day(_MOVED, STEPS.values())
