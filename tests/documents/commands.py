@@ -27,7 +27,8 @@ from .pages import ROOT
 
 OTHERS: Final = frozenset(
     {"alembic", "cd", "celery", "crontab", "docker", "git", "gunicorn", "helm", "kubectl"}
-    | {"opentelemetry-instrument", "psql", "python", "uvicorn"}
+    | {"createdb", "opentelemetry-instrument", "pg_dump", "pg_dumpall", "pg_restore", "psql"}
+    | {"python", "uvicorn"}
 )
 """Programs that are not ours; paths among their words must exist if they begin with our folders."""
 

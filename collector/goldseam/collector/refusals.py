@@ -8,7 +8,7 @@ answer to a passing fault and the others are kept for bodies that no repetition 
 from typing import ClassVar, Final
 
 RETRY_AFTER_S: Final = 1
-"""The stock Python exporter gives up after 10 s in all, so a longer pause would lose the batch."""
+"""The stock Python exporter gives up after six tries or 10 s, so a longer pause would lose more."""
 
 _INVALID_ARGUMENT: Final = 3
 _PERMISSION_DENIED: Final = 7

@@ -1,4 +1,4 @@
-"""Recovery by hand, for calls that no instrumentation sees: one object with the seed's two verbs.
+"""Recovery by hand, for calls that no instrumentation sees: one object with two verbs.
 
 Applications use it around a client of their own; `recover` and `arecover` run the same plan through
 the same drivers as the instrumentation, with one more convenience: a step that is answered by a
@@ -152,7 +152,7 @@ class AIRecoveryManager:
         """Return what usually helps.
 
         Args:
-            error_code: One of the sixteen codes, or the seed's `INVALID`. `UNKNOWN` and codes that
+            error_code: One of the sixteen codes, or `INVALID`. `UNKNOWN` and codes that
                 do not exist are read from the message.
             error_message: The provider's words.
         """
