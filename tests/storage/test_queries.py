@@ -94,6 +94,20 @@ async def test_rows_older_than_thirty_days_need_a_window(
     assert len(await listed(engine, until=NOW - timedelta(days=5))) == 1
 
 
+async def test_a_page_goes_on_beyond_a_day(
+    engine: AsyncEngine, make_request: MakeRequest, store: Callable[..., Any]
+) -> None:
+    """What the last day lacks for a full page comes from before it, newest first."""
+    rows = [make_request(days, created_at=NOW - timedelta(days=days)) for days in range(1, 6)]
+    store(*rows)
+    ids = [row.id for row in rows]
+
+    assert [row.id for row in await listed(engine, limit=4)] == ids[:4]
+    assert [row.id for row in await listed(engine, since=NOW - timedelta(days=3))] == ids[:3]
+    cursor = (rows[1].created_at, rows[1].id)
+    assert [row.id for row in await listed(engine, cursor=cursor)] == ids[2:]
+
+
 async def test_what_no_index_holds_is_looked_for_in_a_day(
     engine: AsyncEngine, make_request: MakeRequest, store: Callable[..., Any]
 ) -> None:

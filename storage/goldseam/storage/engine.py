@@ -93,7 +93,12 @@ def async_engine(
     parsed = parse_url(url)
     engine = create_async_engine(
         parsed.set(drivername="postgresql+psycopg"),
-        connect_args=_connect_arguments(parsed, role, statement_timeout_s),
+        connect_args={
+            **_connect_arguments(parsed, role, statement_timeout_s),
+            "cursor_factory": psycopg.AsyncRawCursor,
+        },
+        # As PostgreSQL counts them: psycopg would read a long text anew each time for its own.
+        paramstyle="numeric_dollar",
         isolation_level="AUTOCOMMIT",  # `tenant_transaction` says when one begins
         pool_size=pool_size,
         max_overflow=0,

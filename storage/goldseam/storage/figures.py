@@ -63,6 +63,11 @@ class Statistics:
         avg_added_latency_ms: How much longer mended calls took in the mean than calls that
             succeeded with the first request; 0 without either.
         attempts: Requests sent to providers for calls that have ended.
+        recovery_time_ms: Time from first failure to answer, of all calls that failed and were
+            mended.
+        wasted_ms: Time of calls that failed for good.
+        wasted_tokens: Tokens of calls that failed for good.
+        wasted_cost_usd: US dollars for calls that failed for good.
     """
 
     total_requests: int = 0
@@ -86,6 +91,10 @@ class Statistics:
     avg_recovery_time_ms: float = 0.0
     avg_added_latency_ms: float = 0.0
     attempts: int = 0
+    recovery_time_ms: float = 0.0
+    wasted_ms: float = 0.0
+    wasted_tokens: int = 0
+    wasted_cost_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +280,10 @@ def _counted(sums: Mapping[str, Any]) -> dict[str, Any]:
         "avg_recovery_time_ms": mean(sums["recovery_time_ms"], mended),
         "avg_added_latency_ms": recovered_ms - first_try_ms if compared else 0.0,
         "attempts": int(sums["attempt_count"]),
+        "recovery_time_ms": float(sums["recovery_time_ms"]),
+        "wasted_ms": float(sums["wasted_ms"]),
+        "wasted_tokens": int(sums["wasted_tokens"]),
+        "wasted_cost_usd": float(sums["wasted_cost_usd"]),
     }
 
 

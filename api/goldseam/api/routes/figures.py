@@ -18,7 +18,6 @@ from goldseam.api.schemas.figures import (
     TopError,
 )
 from goldseam.storage import queries
-from goldseam.storage.figures import Selection, sums_by
 from goldseam.storage.keys import Scope
 
 router = APIRouter(prefix="/logs", tags=["figures"], route_class=ProblemRoute)
@@ -78,7 +77,6 @@ async def summary(connection: Connection, window: WindowOf) -> Summary:
     patterns = await queries.top_errors(
         connection, since=since, until=until, limit=_PATTERNS_IN_SUMMARY
     )
-    sums = (await sums_by(connection, Selection(since=since, until=until)))[()]
     return Summary(
         error_rate=f"{round(totals.error_rate, 1):g}%",
         error_rate_ratio=totals.error_rate / 100,
@@ -90,10 +88,10 @@ async def summary(connection: Connection, window: WindowOf) -> Summary:
         top_errors=_by_code(patterns)[:_TOP_IN_SUMMARY],
         recommendations=advice.recommendations(totals, by_provider, patterns),
         failure_price=FailurePrice(
-            wasted_s=float(sums["wasted_ms"]) / 1000,
-            wasted_tokens=int(sums["wasted_tokens"]),
-            wasted_cost_usd=float(sums["wasted_cost_usd"]),
-            recovery_s=float(sums["recovery_time_ms"]) / 1000,
+            wasted_s=totals.wasted_ms / 1000,
+            wasted_tokens=totals.wasted_tokens,
+            wasted_cost_usd=totals.wasted_cost_usd,
+            recovery_s=totals.recovery_time_ms / 1000,
             saved_calls=totals.recovered_count,
         ),
     )
