@@ -24,7 +24,7 @@ from goldseam.storage.measures import (
     bins_of,
 )
 from goldseam.storage.rollup_tables import SLOWEST_KEPT
-from goldseam.storage.windows import cut_inside, sources
+from goldseam.storage.windows import Pieces, cut_inside, sources
 
 WILSON_Z: Final = 1.96
 """Two-sided 95 %."""
@@ -189,7 +189,7 @@ async def strategies(
     selection = Selection(since=since, until=until, tenant_id=tenant_id)
     tenant = selection.tenant(conn)
     code = error_code or (error_pattern and error_pattern.partition(":")[0])
-    source, given = _steps(tenant), selection.parameters(conn)
+    source, given = _steps(tenant, selection.pieces), selection.parameters(conn)
     if code:
         source = _steps_after_errors(tenant, error_pattern)
         wanted = {"tenant": tenant, "code": code, "pattern": error_pattern}
@@ -352,6 +352,7 @@ async def _errors(conn: AsyncConnection, selection: Selection) -> list[dict[str,
         "error_",
         f"error_pattern, {names}",
         f"{PATTERN} AS error_pattern, {raw}",
+        pieces=selection.pieces,
         tenant=selection.tenant(conn),
         condition=selection.condition(),
         raw_condition=f"{MET_ERROR} AND {selection.raw_condition()}",
@@ -384,7 +385,7 @@ async def _patterns(
     return {row["error_pattern"]: dict(row) for row in rows}
 
 
-def _steps(tenant: str | None) -> str:
+def _steps(tenant: str | None, pieces: Pieces) -> str:
     """Return a subquery over the steps of a window: whole hours summed up, the edges one by one."""
     names = ", ".join(measure.name for measure in STEP_MEASURES)
     raw = ", ".join(f"SIGN * {measure.sql} AS {measure.name}" for measure in STEP_MEASURES)
@@ -392,6 +393,7 @@ def _steps(tenant: str | None) -> str:
         "step_",
         f"strategy, provider, after, {names}",
         f"{_STEP_KEY}, {raw}",
+        pieces=pieces,
         tenant=tenant,
         rows="ai_error_recovery WHERE true",
     )

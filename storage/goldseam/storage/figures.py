@@ -7,7 +7,7 @@ model is; else they come from histograms, within 5 %.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil
 from typing import Any, Final
@@ -105,6 +105,7 @@ class Selection:
         since: Earliest start, included.
         until: Latest start, not included.
         tenant_id: Whose requests, for transactions that see all tenants.
+        pieces: The window, cut up.
     """
 
     since: datetime
@@ -113,11 +114,12 @@ class Selection:
     provider: str | None = None
     model: str | None = None
     tenant_id: str | None = None
+    pieces: Pieces = field(init=False)
 
-    @property
-    def pieces(self) -> Pieces:
-        """The window, cut up."""
-        return cut(self.since, self.until)
+    def __post_init__(self) -> None:
+        """Cut the window once, for a statement and its values."""
+        pieces = cut(self.since, self.until, now=datetime.now(UTC))
+        object.__setattr__(self, "pieces", pieces)
 
     def tenant(self, conn: AsyncConnection) -> str | None:
         """Return the one tenant that is asked for; None for all."""
@@ -187,6 +189,7 @@ async def sums_by(
             ", ".join((*named, ALIKE)),
             ", ".join(str(n) for n in range(1, len(named) + ALIKE_COLUMNS + 1)),
         ),
+        pieces=selection.pieces,
         tenant=selection.tenant(conn),
         condition=selection.condition(),
         raw_condition=selection.raw_condition(),

@@ -7,7 +7,7 @@ no earlier ones. Spans never write what this module writes.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import select, text, update
@@ -155,12 +155,13 @@ async def outcomes(conn: AsyncConnection, those: Iterable[Pattern]) -> dict[str,
 
 async def waste(conn: AsyncConnection, code: str, *, since: datetime, until: datetime) -> Waste:
     """Return what calls that failed for good with `code` cost in [`since`, `until`)."""
-    tenant, pieces = tenant_of(conn), cut(since, until)
+    tenant, pieces = tenant_of(conn), cut(since, until, now=datetime.now(UTC))
     measures = [measure for measure in ERROR_MEASURES if measure.name in _WASTED]
     source = sources(
         "error_",
         ", ".join(_WASTED),
         ", ".join(f"SIGN * {measure.sql} AS {measure.name}" for measure in measures),
+        pieces=pieces,
         tenant=tenant,
         condition="error_code = :code",
         raw_condition="status = 'error' AND error_code = :code",

@@ -44,15 +44,15 @@ class Pieces:
         (h0, h1), (h2, h3) = self.hours
         (e0, e1), (e2, e3) = self.edges
         spans = {"d0": self.days[0], "d1": self.days[1], "h0": h0, "h1": h1, "h2": h2, "h3": h3}
-        signs = {"s0": self.signs[0], "s2": self.signs[1]}
         edges = {"e0": e0, "e1": e1, "e2": e2, "e3": e3}
-        return {**spans, **edges, **signs, "tenant": tenant or EVERYBODY}
+        return {**spans, **edges, "tenant": tenant or EVERYBODY}
 
 
-def cut(since: datetime, until: datetime) -> Pieces:
+def cut(since: datetime, until: datetime, *, now: datetime) -> Pieces:
     """Cut [`since`, `until`) for sums, so that few rows are read.
 
-    An edge that is longer than half an hour becomes its whole hour less the rest of it.
+    An edge that is longer than half an hour, or the beginning of an hour that is not over at `now`,
+    becomes its whole hour less the rest of it.
     """
     pieces = cut_inside(since, until)
     if not pieces.whole:
@@ -61,7 +61,7 @@ def cut(since: datetime, until: datetime) -> Pieces:
     signs = [1, 1]
     if first - start > _HOUR / 2:
         first, signs[0] = first - _HOUR, -1
-    if end - last > _HOUR / 2:
+    if end - last > _HOUR / 2 or (last < end and now < last + _HOUR):
         last, signs[1] = last + _HOUR, -1
     whole = cut_inside(first, last)
     edges = (min(start, first), max(start, first)), (min(last, end), max(last, end))
@@ -90,19 +90,23 @@ def sources(
     rolled: str,
     raw: str,
     *,
+    pieces: Pieces,
     tenant: str | None,
     condition: str = "true",
     raw_condition: str = "true",
     rows: str = "ai_request_logs WHERE duplicate_of IS NULL",
     alike: tuple[str, str] | None = None,
 ) -> str:
-    """Return a subquery over all pieces of a window, for the values of `Pieces.parameters`.
+    """Return a subquery over the pieces of a window, for the values of `Pieces.parameters`.
+
+    Pieces that the window lacks are left out: they would be read and planned for nothing.
 
     Args:
         stem: Kind of roll-up: `total_`, `error_`, `step_`, or empty for sums by model, which have
             no days.
         rolled: Columns to select from the roll-ups.
         raw: The same of rows, multiplied by `SIGN` where they count.
+        pieces: The window, cut up.
         tenant: None for everybody.
         condition: What narrows the roll-ups.
         raw_condition: The same for rows.
@@ -111,22 +115,24 @@ def sources(
     """
     suffix = "" if tenant else "_all"
     mine = "tenant_id = :tenant AND " if tenant else ""
+    day = "day" if stem else "hour"
+    rolls = ((day, "d0", "d1"), ("hour", "h0", "h1"), ("hour", "h2", "h3"))
     parts = [
         f"SELECT {rolled} FROM ai_stats_{stem}{grain}{suffix} WHERE tenant_id = :tenant"
         f" AND bucket >= :{start} AND bucket < :{end} AND {condition}"
-        for grain, start, end in (
-            ("day" if stem else "hour", "d0", "d1"),
-            ("hour", "h0", "h1"),
-            ("hour", "h2", "h3"),
-        )
+        for (grain, start, end), span in zip(rolls, (pieces.days, *pieces.hours), strict=True)
+        if span[0] < span[1]
     ]
-    for start, end, sign in (("e0", "e1", "s0"), ("e2", "e3", "s2")):
+    ends = (("e0", "e1"), ("e2", "e3"))
+    for (start, end), span, sign in zip(ends, pieces.edges, pieces.signs, strict=True):
+        if parts and span[0] == span[1]:
+            continue  # of an empty window one remains, to say what the columns are
         edge = (
             f"{rows} AND {mine}created_at >= :{start} AND created_at < :{end} AND {raw_condition}"
         )
         if alike is not None:
             edge = f"(SELECT {alike[0]} FROM {edge} GROUP BY {alike[1]}) AS alike"
-        parts.append(f"SELECT {raw.replace('SIGN', f'CAST(:{sign} AS int)')} FROM {edge}")
+        parts.append(f"SELECT {raw.replace('SIGN', str(sign))} FROM {edge}")
     return "(" + " UNION ALL ".join(parts) + ") AS pieces"
 
 
