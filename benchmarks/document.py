@@ -3,6 +3,7 @@
 Called by the `report` of each program, and by nothing else.
 """
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,12 @@ _HEADING: Final = """# Benchmarks
 
 Every table is written by the program named above it; none is edited by hand.
 """
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def put(path: Path, tables: str, *, name: str, introduction: str) -> None:

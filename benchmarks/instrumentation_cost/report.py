@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from document import put
+from document import put, table
 
 from instrumentation_cost.answers import CHUNKS
 from instrumentation_cost.figures import TIMES, Figures
@@ -125,7 +125,7 @@ def _footprints(plan: Plan, figures: Figures) -> str:
         "",
     )
     rows = [_footprint_row(figures, subject) for subject in _measured(plan, figures)]
-    return _markdown(header, rows)
+    return table(header, rows)
 
 
 def _footprint_row(figures: Figures, subject: Subject) -> Row:
@@ -156,7 +156,7 @@ def _verdicts(figures: Figures) -> str:
         )
         for target, figure, limit in verdicts(figures)
     ]
-    return _markdown(("", "measured", "limit", ""), rows) if rows else ""
+    return table(("", "measured", "limit", ""), rows) if rows else ""
 
 
 def _against_peers(plan: Plan, figures: Figures) -> str:
@@ -176,7 +176,7 @@ def _against_peers(plan: Plan, figures: Figures) -> str:
         cheaper = sorted((cost_k, title) for title, cost_k in costs_k.items() if cost_k < own_k)
         texts = ", ".join(f"{title} ({_number(cost_k)} k)" for cost_k, title in cheaper)
         rows.append((scenario.title, f"{_number(own_k)} k", texts or "none"))
-    return _markdown(("", "Goldseam", "cheaper peers"), rows) if rows else ""
+    return table(("", "Goldseam", "cheaper peers"), rows) if rows else ""
 
 
 def _table(
@@ -197,16 +197,11 @@ def _table(
         if extra is not None:
             row.append(extra[1](subject.name))
         rows.append(row)
-    return _markdown(header, rows)
+    return table(header, rows)
 
 
 def _measured(plan: Plan, figures: Figures) -> Iterator[Subject]:
     return (subject for subject in plan.subjects if subject.name not in figures.unsupported)
-
-
-def _markdown(header: Row, rows: Sequence[Row]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _number(value: float | None) -> str:

@@ -30,13 +30,11 @@ class Overhead:
         title: Of the subject.
         added_us: Microseconds per call over the bare SDK, median of the rounds.
         share: The same as a share of the bare call.
-        is_recovery: Whether it is recovery alone: on less off.
     """
 
     title: str
     added_us: float
     share: float
-    is_recovery: bool = False
 
 
 COUNTED: int = 20
@@ -110,11 +108,7 @@ def _read(subject: Subject, rounds: dict[str, Any]) -> list[Overhead]:
     ]
     if subject is GOLDSEAM and "off" in rounds:
         alone = _overhead("Goldseam: recovery alone", bare, rounds["off"], rounds["on"])
-        found.append(
-            Overhead(
-                title=alone.title, added_us=alone.added_us, share=alone.share, is_recovery=True
-            )
-        )
+        found.append(Overhead(title=alone.title, added_us=alone.added_us, share=alone.share))
     return found
 
 

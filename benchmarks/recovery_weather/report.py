@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from document import put
+from document import put, table
 
 from recovery_weather.measuring import Result, Results
 from recovery_weather.subjects import GOLDSEAM, SUBJECTS
@@ -57,20 +57,20 @@ def render(run: Results) -> str:
     for scenario in dict.fromkeys(each.scenario for each in run.results):
         rows = [_row(each) for each in run.results if each.scenario is scenario]
         header = ("", "success", "added p50", "added p99", "requests per call", "wasted", "early")
-        sections.append(f"### {_capital(scenario.title)}\n\n{_markdown(header, rows)}")
+        sections.append(f"### {_capital(scenario.title)}\n\n{table(header, rows)}")
     if run.overheads:
         rows = [
             (each.title, f"{each.added_us:,.0f} µs", f"{each.share:.1%}") for each in run.overheads
         ]
         header = ("", "CPU time added to a call that succeeds", "of a bare call")
-        sections.append(f"### What a call that succeeds costs\n\n{_markdown(header, rows)}")
+        sections.append(f"### What a call that succeeds costs\n\n{table(header, rows)}")
     if judged := list(verdicts(run)):
         rows = [
             (each.title, each.figure, each.limit, "met" if each.is_met else "**missed**")
             for each in judged
         ]
         header = ("target", "measured", "limit", "")
-        sections.append(f"### Goldseam against its targets\n\n{_markdown(header, rows)}")
+        sections.append(f"### Goldseam against its targets\n\n{table(header, rows)}")
     return "\n\n".join(sections) + "\n"
 
 
@@ -213,8 +213,3 @@ def _s(seconds: float) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _markdown(header: Row, rows: Sequence[Row]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

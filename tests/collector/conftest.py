@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 import uvicorn
@@ -34,6 +35,12 @@ CHAT: dict[str, str | int] = {
     "gen_ai.usage.input_tokens": 19,
     "gen_ai.usage.output_tokens": 10,
 }
+
+
+def metric(url: str, name: str) -> float:
+    """Read one sample of `/metrics`."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
 @dataclass

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import grpc  # type: ignore[import-untyped] # ships no types
-import httpx
 import psycopg
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped] # ships no types
@@ -19,6 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from goldseam.collector import CollectorSettings
+
+from .conftest import metric
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 NOWHERE = "postgresql://goldseam@127.0.0.1:1/goldseam"
@@ -38,12 +39,6 @@ def call(
             trailers = dict(refusal.trailing_metadata() or ())
             details = trailers.get("grpc-status-details-bin", b"")
             return refusal.code(), b"", Status.FromString(details)
-
-
-def metric(url: str, name: str) -> float:
-    """Read one sample of `/metrics`."""
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip, grpc.Compression.Deflate])

@@ -15,15 +15,11 @@ from goldseam.collector import CollectorSettings
 from goldseam.collector.spool import Raw, SpoolLimits, claim
 from goldseam.storage.embedded import EmbeddedPostgres
 
+from .conftest import metric
+
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 StartCollector = Callable[[CollectorSettings], Any]
 LIMITS = SpoolLimits(max_bytes=10**9, max_age_s=10**9)
-
-
-def metric(url: str, name: str) -> float:
-    """Read one sample of `/metrics`."""
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
 def post(url: str, body: bytes) -> httpx.Response:

@@ -25,6 +25,8 @@ from goldseam.collector import CollectorSettings
 from goldseam.storage import Role, retention
 from goldseam.storage.engine import connect
 
+from .conftest import metric
+
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 
@@ -47,12 +49,6 @@ def chat_json(**span: Any) -> bytes:
         **span,
     }
     return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [chat]}]}]}).encode()
-
-
-def metric(url: str, name: str) -> float:
-    """Read one sample of `/metrics`."""
-    lines = httpx.get(f"{url}/metrics").text.splitlines()
-    return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ class Recorder(SpanProcessor):
         """The attributes of the only request span."""
         return facts_of(self.request)
 
+    def outcome(self) -> tuple[str, Any, Any]:
+        """Return how the only request span ended; nothing may be left open."""
+        assert self.leaked == []
+        facts = self.facts
+        status = self.request.status.status_code.name
+        return status, facts.get("error.type"), facts.get("goldseam.error.code")
+
     def of_type(self, kind: str) -> list[ReadableSpan]:
         """Return the finished spans of one `goldseam.span.type`."""
         return [span for span in self.finished if facts_of(span).get("goldseam.span.type") == kind]

@@ -136,14 +136,6 @@ def url(provider: ScriptedProvider) -> str:
     return f"{provider.base_url}/chat/completions"
 
 
-def _outcome(recorder: Recorder) -> tuple[str, Any, Any]:
-    """Return how the only request span ended; nothing may be left open."""
-    assert recorder.leaked == []
-    facts = recorder.facts
-    status = recorder.request.status.status_code.name
-    return status, facts.get("error.type"), facts.get("goldseam.error.code")
-
-
 @pytest.mark.usefixtures("watched")
 class TestAnswers:
     """Whole answers."""
@@ -226,7 +218,7 @@ class TestAnswers:
 
         assert answer.content == b"RIFF"
         assert recorder.tree() == ["speech tts CLIENT request"]
-        assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.outcome() == ("UNSET", None, None)
 
     def test_metrics_are_those_of_an_sdk_call(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
@@ -290,7 +282,7 @@ class TestAnswers:
 
         assert http.post(url, json=BODY).status_code == 429
 
-        assert _outcome(recorder) == ("ERROR", "429", "RATE_LIMIT")
+        assert recorder.outcome() == ("ERROR", "429", "RATE_LIMIT")
         assert recorder.request.status.description == "Rate limit reached for requests."
         told = {k: v for k, v in recorder.facts.items() if k.startswith("http.")}
         assert told == snapshot(
@@ -312,7 +304,7 @@ class TestAnswers:
             http.post(url, json=BODY)
 
         name = f"{type(caught.value).__module__}.{type(caught.value).__qualname__}"
-        assert _outcome(recorder) == ("ERROR", name, "CONNECTION")
+        assert recorder.outcome() == ("ERROR", name, "CONNECTION")
 
     @pytest.mark.parametrize(
         "reply",
@@ -353,7 +345,7 @@ class TestAnswers:
 
         http.post(url, json=BODY)
 
-        assert _outcome(recorder) == ("ERROR", "unusable_answer", "RESPONSE_INVALID")
+        assert recorder.outcome() == ("ERROR", "unusable_answer", "RESPONSE_INVALID")
 
     def test_error_in_a_good_answer(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
@@ -364,7 +356,7 @@ class TestAnswers:
 
         http.post(url, json=BODY)
 
-        assert _outcome(recorder) == ("ERROR", "error_in_body", "SERVER_ERROR")
+        assert recorder.outcome() == ("ERROR", "error_in_body", "SERVER_ERROR")
 
     def test_redirect_is_followed_inside_one_span(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
@@ -375,7 +367,7 @@ class TestAnswers:
         http.post(url, json=BODY, follow_redirects=True)
 
         assert provider.count == 2
-        assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.outcome() == ("UNSET", None, None)
 
 
 @pytest.mark.usefixtures("watched")
@@ -393,7 +385,7 @@ class TestStreams:
 
         assert got.count(b"data: ") == 8
         assert got.rstrip().endswith(b"data: [DONE]")
-        assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.outcome() == ("UNSET", None, None)
         facts = recorder.facts
         assert facts["gen_ai.request.stream"] is True
         assert facts["gen_ai.response.finish_reasons"] == ("stop",)
@@ -410,7 +402,7 @@ class TestStreams:
 
         http.stream(url, use, json=STREAMED)
 
-        assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.outcome() == ("UNSET", None, None)
         assert ("gen_ai.response.time_to_first_chunk" in recorder.facts) is (use == "some")
 
     def test_cut_in_the_middle(
@@ -422,7 +414,7 @@ class TestStreams:
         with pytest.raises(http.library.RemoteProtocolError):
             http.stream(url, "bytes", json=STREAMED)
 
-        status, _, code = _outcome(recorder)
+        status, _, code = recorder.outcome()
         assert (status, code) == ("ERROR", "CONNECTION")
         assert recorder.facts["goldseam.response.length"] == len("one two")
 
@@ -435,7 +427,7 @@ class TestStreams:
 
         assert http.stream(url, "bytes", json=STREAMED) == events.encode()
 
-        assert _outcome(recorder) == ("ERROR", "incomplete_stream", "RESPONSE_INVALID")
+        assert recorder.outcome() == ("ERROR", "incomplete_stream", "RESPONSE_INVALID")
 
     def test_error_among_the_events(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
@@ -446,7 +438,7 @@ class TestStreams:
 
         http.stream(url, "lines", json=STREAMED)
 
-        assert _outcome(recorder) == ("ERROR", "error_in_body", "RATE_LIMIT")
+        assert recorder.outcome() == ("ERROR", "error_in_body", "RATE_LIMIT")
 
     def test_whole_answer_read_as_a_stream(
         self, http: Http, url: str, provider: ScriptedProvider, recorder: Recorder
@@ -468,7 +460,7 @@ class TestStreams:
 
         http.stream(url, use, json=STREAMED)
 
-        assert _outcome(recorder) == ("ERROR", "401", "AUTH")
+        assert recorder.outcome() == ("ERROR", "401", "AUTH")
 
     def test_dropped_response_ends_its_span(
         self, url: str, provider: ScriptedProvider, recorder: Recorder
@@ -514,7 +506,7 @@ class TestStreams:
 
         asyncio.run(main())
 
-        status, _, code = _outcome(recorder)
+        status, _, code = recorder.outcome()
         assert (status, code) == ("ERROR", "CANCELLED")
 
 

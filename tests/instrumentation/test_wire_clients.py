@@ -39,13 +39,6 @@ def _told(recorder: Recorder) -> dict[str, Any]:
     return told
 
 
-def _outcome(recorder: Recorder) -> tuple[str, Any, Any]:
-    assert recorder.leaked == []
-    facts = recorder.facts
-    status = recorder.request.status.status_code.name
-    return status, facts.get("error.type"), facts.get("goldseam.error.code")
-
-
 @pytest.mark.usefixtures("watched")
 class TestOllama:
     """The `ollama` package, on httpx."""
@@ -153,7 +146,7 @@ class TestOllama:
         with pytest.raises(library.ResponseError):
             client.chat(model="secret-model", messages=QUESTION)
 
-        assert _outcome(recorder) == ("ERROR", "404", "NOT_FOUND")
+        assert recorder.outcome() == ("ERROR", "404", "NOT_FOUND")
         assert recorder.request.status.description == "model '…' not found"
 
     def test_error_in_the_middle_of_a_stream(
@@ -165,7 +158,7 @@ class TestOllama:
         with pytest.raises(library.ResponseError):
             list(client.chat("m", QUESTION, stream=True))
 
-        assert _outcome(recorder)[:2] == ("ERROR", "error_in_body")
+        assert recorder.outcome()[:2] == ("ERROR", "error_in_body")
 
     def test_silent_truncation_is_marked(
         self, client: Any, provider: ScriptedProvider, recorder: Recorder
@@ -277,7 +270,7 @@ class TestGemini:
         with pytest.raises(Exception, match="peer closed connection"):
             list(client.models.generate_content_stream(model="g", contents="Count."))
 
-        assert _outcome(recorder)[0::2] == ("ERROR", "CONNECTION")
+        assert recorder.outcome()[0::2] == ("ERROR", "CONNECTION")
         assert recorder.facts["goldseam.response.length"] == len("one")
 
     def test_embed(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
@@ -308,7 +301,7 @@ class TestGemini:
         with pytest.raises(Exception, match="Slow down"):
             asyncio.run(ask())
 
-        assert _outcome(recorder) == ("ERROR", "429", "RATE_LIMIT")
+        assert recorder.outcome() == ("ERROR", "429", "RATE_LIMIT")
 
     def test_blocked_prompt(
         self, client: Any, provider: ScriptedProvider, recorder: Recorder
@@ -318,7 +311,7 @@ class TestGemini:
 
         client.models.generate_content(model="g", contents="x")
 
-        assert _outcome(recorder) == ("ERROR", "error_in_body", "CONTENT_FILTER")
+        assert recorder.outcome() == ("ERROR", "error_in_body", "CONTENT_FILTER")
 
     def test_stream_as_one_array(self, provider: ScriptedProvider, recorder: Recorder) -> None:
         """Without `alt=sse` the stream is one JSON array; its facts are the same."""
@@ -330,7 +323,7 @@ class TestGemini:
             assert len(parts.read()) > 0
 
         assert _told(recorder)["goldseam.response.length"] == len("one two three")
-        assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.outcome() == ("UNSET", None, None)
 
 
 @pytest.mark.usefixtures("watched")
@@ -360,7 +353,7 @@ class TestMistral:
         with client.chat.stream(model="mistral-large", messages=QUESTION) as events:
             assert len(list(events)) == 5
 
-        assert _outcome(recorder) == ("UNSET", None, None)
+        assert recorder.outcome() == ("UNSET", None, None)
         assert recorder.facts["gen_ai.usage.output_tokens"] == 3
 
     def test_tasks(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
@@ -399,7 +392,7 @@ class TestMistral:
         with pytest.raises(errors.SDKError):
             asyncio.run(ask())
 
-        assert _outcome(recorder) == ("ERROR", "429", "RATE_LIMIT")
+        assert recorder.outcome() == ("ERROR", "429", "RATE_LIMIT")
 
     def test_cut_stream(self, client: Any, provider: ScriptedProvider, recorder: Recorder) -> None:
         """A lost connection reaches the caller; the span has it and what had come."""
@@ -411,7 +404,7 @@ class TestMistral:
         ):
             list(events)
 
-        assert _outcome(recorder)[0::2] == ("ERROR", "CONNECTION")
+        assert recorder.outcome()[0::2] == ("ERROR", "CONNECTION")
         assert recorder.facts["goldseam.response.length"] == len("one")
 
     def test_fill_in_the_middle(

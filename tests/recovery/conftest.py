@@ -24,11 +24,18 @@ from goldseam.recovery import (
     Vitals,
     Watch,
     arecover,
+    hooks,
     recover,
 )
 from goldseam.recovery.testing import ScriptedProvider
 
 START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are logged once per process; every test starts anew."""
+    monkeypatch.setattr(hooks, "_logged", set())
 
 
 @dataclass

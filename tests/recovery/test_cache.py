@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from goldseam.recovery import hooks
 from goldseam.recovery.cache import (
     REST_AFTER_FAULT_S,
     AnswerCache,
@@ -98,12 +97,6 @@ def cache(request: pytest.FixtureRequest) -> tuple[AnswerCache, Clock, Callable[
 
 
 Cache = tuple[AnswerCache, Clock, Callable[[], None]]
-
-
-@pytest.fixture(autouse=True)
-def forget_logged_faults() -> None:
-    """Faults are logged once per process; every test starts anew."""
-    hooks._logged.clear()
 
 
 def test_answer_ages_from_fresh_to_stale_to_gone(cache: Cache) -> None:

@@ -19,7 +19,6 @@ from goldseam.recovery import (
     Target,
     arecover,
     first_step,
-    hooks,
     original_timeout_s,
     plan,
 )
@@ -30,12 +29,6 @@ from .conftest import START, Application, Clock, Notes
 
 class BrokenError(Exception):
     """A fault of our own."""
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget which faults were logged."""
-    monkeypatch.setattr(hooks, "_logged", set())
 
 
 def test_failure_is_mended_by_a_retry(app: Application) -> None:

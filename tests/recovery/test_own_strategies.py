@@ -18,17 +18,10 @@ from goldseam.recovery import (
     Situation,
     Skip,
     Step,
-    hooks,
 )
 from goldseam.recovery.testing import chat, error
 
 from .conftest import Application
-
-
-@pytest.fixture(autouse=True)
-def fresh_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget which faults were logged."""
-    monkeypatch.setattr(hooks, "_logged", set())
 
 
 class Shorter(ErrorRecoveryStrategy):

@@ -23,7 +23,6 @@ class Routes:
     def __init__(self, config: RecoveryConfig) -> None:
         self._config = config
         self._known: dict[_Key, RecoveryConfig] = {}
-        self.are_all_off = not config.is_ever_on
 
     def of(self, api: str, caller: Mapping[str, AttributeValue]) -> RecoveryConfig:
         """Return what applies to a call.
