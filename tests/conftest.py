@@ -31,6 +31,18 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_authorities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare each client the system's certificates: reading them takes longer than most tests.
+
+    Every server is on loopback; those that speak TLS have an authority of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SSL_CERT_FILE", raising=False)
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def short_folder() -> Iterator[Path]:
     """Give a folder whose path leaves room for a socket's name.

@@ -176,12 +176,26 @@ def _failing(function: FunctionType) -> CodeType:
     return _fail.__code__.replace(co_freevars=free, co_name=function.__name__)
 
 
+def _values() -> list[Any]:
+    """Return everything that stands in a module of the package."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(_PACKAGE)]
+    named = [item for module in modules for item in vars(module).items()]
+    return [value for name, value in named if not name.startswith("__")]
+
+
+TABLES: Final = [(value, dict(value)) for value in _values() if type(value) is dict]
+"""The package's tables with what they hold before anything has been called."""
+
+
 def _forget() -> None:
     """Empty the package's caches, so that what gives a remembered value is called again."""
-    modules = [module for name, module in sys.modules.items() if name.startswith(_PACKAGE)]
-    for value in [value for module in modules for value in vars(module).values()]:
+    for value in _values():
         if callable(clear := getattr(value, "cache_clear", None)):
             clear()
+    for table, before in TABLES:
+        if table != before:
+            table.clear()
+            table.update(before)
 
 
 @contextmanager
