@@ -49,7 +49,8 @@ def decode_protobuf(body: bytes) -> list[Span]:
 
 
 def _spans(request: Any) -> Iterator[Span]:
-    attributes = Attributes(lambda pair: (clean(pair.key), _value(pair.value, 0))).read
+    reader = Attributes(lambda pair: (clean(pair.key), _value(pair.value, 0)))
+    attributes = reader.read
     counted = _Counted()
     for group in counted(request.resource_spans, wire.ResourceSpans):
         resource = attributes(group.resource.attributes)
@@ -79,6 +80,7 @@ def _spans(request: Any) -> Iterator[Span]:
                     scope_version=version,
                     resource=resource,
                     dropped_attributes=span.dropped_attributes_count,
+                    cut_attributes=reader.cut_since_asked(),
                 )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from goldseam.collector.decode import MAX_DEPTH, MAX_EVENTS, finite
 from goldseam.collector.refusals import BodyTooLarge, DecodeError
 from goldseam.collector.spans import Event, Span, Value, clean
+from goldseam.collector.wire import MAX_ATTRIBUTES_EACH
 
 MAX_OBJECTS: Final = 1_000_000
 """Of one body, counted before it is read: three bytes of JSON are a hundred as a dict. An attribute
@@ -56,15 +57,18 @@ def decode_json(body: bytes) -> list[Span]:
 
 def _spans(request: _Object) -> Iterator[Span]:
     for group in _objects(request, "resourceSpans"):
-        resource = _attributes(_object(group, "resource"))
+        owner = _object(group, "resource")
+        resource, cut = _attributes(owner), _cut(owner)
         for scope_spans in _objects(group, "scopeSpans"):
             scope = _object(scope_spans, "scope")
             for span in _objects(scope_spans, "spans"):
-                yield _span(span, resource, scope)
+                yield _span(span, resource, scope, cut=cut)
+                cut = 0
 
 
-def _span(span: _Object, resource: dict[str, Value], scope: _Object) -> Span:
+def _span(span: _Object, resource: dict[str, Value], scope: _Object, *, cut: int) -> Span:
     status = _object(span, "status")
+    events = _read_events(span)
     return Span(
         trace_id=_hex(span, "traceId"),
         span_id=_hex(span, "spanId"),
@@ -74,32 +78,39 @@ def _span(span: _Object, resource: dict[str, Value], scope: _Object) -> Span:
         start_ns=_uint(span, "startTimeUnixNano"),
         end_ns=_uint(span, "endTimeUnixNano"),
         attributes=_attributes(span),
-        events=_events(span),
+        events=tuple(map(_event, events)),
         status_code=_enum(status, "code", _STATUSES),
         status_message=_text(status, "message"),
         scope_name=_text(scope, "name"),
         scope_version=_text(scope, "version"),
         resource=resource,
         dropped_attributes=_uint(span, "droppedAttributesCount"),
+        cut_attributes=cut + sum(map(_cut, (span, *events))),
     )
 
 
-def _events(span: _Object) -> tuple[Event, ...]:
+def _read_events(span: _Object) -> list[_Object]:
     events = _objects(span, "events")
     if len(events) > MAX_EVENTS:
         events = events[: MAX_EVENTS // 2] + events[-MAX_EVENTS // 2 :]
-    return tuple(
-        Event(
-            name=_text(event, "name"),
-            time_ns=_uint(event, "timeUnixNano"),
-            attributes=_attributes(event),
-        )
-        for event in events
+    return events
+
+
+def _event(event: _Object) -> Event:
+    return Event(
+        name=_text(event, "name"),
+        time_ns=_uint(event, "timeUnixNano"),
+        attributes=_attributes(event),
     )
 
 
 def _attributes(owner: _Object) -> dict[str, Value]:
-    return _pairs(_objects(owner, "attributes"), depth=0)
+    return _pairs(_objects(owner, "attributes")[:MAX_ATTRIBUTES_EACH], depth=0)
+
+
+def _cut(owner: _Object) -> int:
+    """Return how many attributes of a span, an event or a resource are not read."""
+    return max(0, len(_objects(owner, "attributes")) - MAX_ATTRIBUTES_EACH)
 
 
 def _pairs(pairs: list[_Object], *, depth: int) -> dict[str, Value]:

@@ -8,7 +8,7 @@ sender waits for is done once the rows are committed or the body is fsynced.
 import threading
 from collections import Counter
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -24,10 +24,16 @@ from goldseam.collector.spans import Span
 from goldseam.collector.spool import Raw
 from goldseam.semconv.attributes import TENANT_ID
 
-LARGE_BYTES: Final = 1024 * 1024
-"""Bodies beyond it are read one at a time: as objects they are many times as large."""
+INLINE_BYTES: Final = 64 * 1024
+"""Smaller bodies are read where they arrive; larger ones in a thread, so that the others' answers
+don't wait for them, and one at a time: threads would only take turns at it, with all that they have
+read so far in memory."""
 
-_large_ones: Final = threading.Lock()
+LARGE_BYTES: Final = 1024 * 1024
+"""Bodies beyond it have a turn of their own, or ordinary ones would wait for seconds."""
+
+_ordinary: Final = threading.Lock()
+_large: Final = threading.Lock()
 
 DATABASE_REFUSED: Final = "database_refused"
 """Why a span is rejected that could be mapped, but whose row no table takes."""
@@ -76,12 +82,18 @@ def read(raw: Raw) -> Mapped:
         DecodeError: It is no OTLP trace request.
         BodyTooLarge: It has more parts than any real one.
     """
-    with _large_ones if len(raw.body) > LARGE_BYTES else nullcontext():
+    with _turn(len(raw.body)):
         decode = decode_json if raw.media_type == JSON else decode_protobuf
         spans = decode(raw.body)
         if raw.tenant:
             spans = [_owned(span, raw.tenant) for span in spans]
         return map_spans(spans)
+
+
+def _turn(size_bytes: int) -> AbstractContextManager[object]:
+    if size_bytes <= INLINE_BYTES:
+        return nullcontext()
+    return _ordinary if size_bytes <= LARGE_BYTES else _large
 
 
 def _owned(span: Span, tenant: str) -> Span:

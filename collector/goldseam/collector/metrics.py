@@ -64,7 +64,8 @@ def create_metrics() -> Metrics:
         ),
         flaws=Counter(
             "goldseam_collector_flaws",
-            "What did not fit, by kind: bad_value, cut, metadata_cut (values), "
+            "What did not fit, by kind: bad_value, cut, metadata_cut (values), attributes_cut "
+            "(attributes beyond 1,024 of a span), "
             "orphan_trailer (spans), unpriced (requests with tokens whose price is unknown).",
             ["kind"],
             registry=registry,

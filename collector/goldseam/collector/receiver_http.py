@@ -21,7 +21,7 @@ from goldseam.collector.admission import Admission
 from goldseam.collector.answers import JSON, PROTOBUF
 from goldseam.collector.budget import Budget, Lease
 from goldseam.collector.inflate import body_reader
-from goldseam.collector.ingest import Ingest, read
+from goldseam.collector.ingest import INLINE_BYTES, Ingest, read
 from goldseam.collector.metrics import Metrics
 from goldseam.collector.refusals import (
     Refusal,
@@ -31,10 +31,6 @@ from goldseam.collector.refusals import (
 )
 from goldseam.collector.settings import CollectorSettings
 from goldseam.collector.spool import Raw
-
-INLINE_BYTES: Final = 64 * 1024
-"""Smaller bodies are decoded where they arrive; larger ones in a thread, so that the others'
-answers don't wait for them."""
 
 DRAIN_FACTOR: Final = 4
 """How many times the limit is read and thrown away after a refusal, so that the sender reads the

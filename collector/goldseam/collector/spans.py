@@ -55,6 +55,8 @@ class Span:
         attributes: Of a key that came twice, the last value.
         status_code: Number of the OTLP enum `StatusCode`.
         dropped_attributes: How many attributes the sender left out.
+        cut_attributes: How many more were not read because there are too many: of the span, of its
+            events, and with a resource's first span those of the resource.
     """
 
     trace_id: str
@@ -72,6 +74,7 @@ class Span:
     scope_version: str = ""
     resource: Attributes = field(default_factory=dict)
     dropped_attributes: int = 0
+    cut_attributes: int = 0
 
 
 def clean(text: str) -> str:

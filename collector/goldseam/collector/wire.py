@@ -31,6 +31,9 @@ from goldseam.collector.spans import Value, clean
 MAX_ATTRIBUTES: Final = 1_000_000
 """Of one body; in the largest body each would have 16 bytes, and real ones have twice as many."""
 
+MAX_ATTRIBUTES_EACH: Final = 1_024
+"""Of one span, event or resource; the first ones are read. OpenTelemetry's SDKs keep 128."""
+
 _REQUEST: Final = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
 _TRACE: Final = "opentelemetry.proto.trace.v1"
 _UNREAD: Final = frozenset(
@@ -96,9 +99,10 @@ class Attributes:
         self._plain = plain
         self._seen: dict[bytes, tuple[str, Value]] = {}
         self._left = MAX_ATTRIBUTES
+        self._cut = 0
 
     def read(self, pairs: Sequence[bytes]) -> dict[str, Value]:
-        """Return attributes by their keys.
+        """Return attributes by their keys, `MAX_ATTRIBUTES_EACH` at most.
 
         Raises:
             BodyTooLarge: The body has more attributes than any real one.
@@ -110,12 +114,20 @@ class Attributes:
             raise BodyTooLarge(f"the body has more than {MAX_ATTRIBUTES:,} attributes: send less")
         seen = self._seen
         found: dict[str, Value] = {}
+        if len(pairs) > MAX_ATTRIBUTES_EACH:
+            self._cut += len(pairs) - MAX_ATTRIBUTES_EACH
+            pairs = pairs[:MAX_ATTRIBUTES_EACH]
         for raw in pairs:
             pair = seen.get(raw)
             if pair is None:
                 pair = seen[raw] = _short(raw) or self._plain(KeyValue.FromString(raw))
             found[pair[0]] = pair[1]
         return found
+
+    def cut_since_asked(self) -> int:
+        """Return how many attributes were not read since the last call, or since the start."""
+        cut, self._cut = self._cut, 0
+        return cut
 
 
 def _short(raw: bytes) -> tuple[str, Value] | None:

@@ -119,12 +119,20 @@ class Layout:
     parameters: tuple[str, ...]
 
 
+_layouts: Final[dict[tuple[str, ...], Layout]] = {}
+
+
 def layout_of(span: Span) -> Layout:
     """Return how `span` is read, worked out once for all that have the same attributes."""
     names = tuple(span.attributes)
-    if len(names) <= MAX_NAMES and sum(map(len, names)) <= MAX_CHARS:
-        return _kept_layout(names)
-    return _layout(names)
+    found = _layouts.get(names)
+    if found is None:
+        found = _layout(names)
+        if len(names) <= MAX_NAMES and sum(map(len, names)) <= MAX_CHARS:
+            if len(_layouts) >= LAYOUTS_KEPT:
+                _layouts.clear()
+            _layouts[names] = found
+    return found
 
 
 def _layout(names: tuple[str, ...]) -> Layout:
@@ -144,6 +152,3 @@ def _readers(present: frozenset[str]) -> Readers:
         for column, given in SOURCES.items()
     }
     return {column: given for column, given in readers.items() if given}
-
-
-_kept_layout = lru_cache(maxsize=LAYOUTS_KEPT)(_layout)

@@ -43,6 +43,8 @@ BAD_ID: Final = "bad_id"
 BAD_TIME: Final = "bad_time"
 INTERNAL_FAULT: Final = "internal_fault"
 
+ATTRIBUTES_CUT: Final = "attributes_cut"
+
 REJECTED: Final = "rejected"
 DUPLICATE: Final = "duplicate"
 ENRICHED: Final = "enriched"
@@ -70,8 +72,8 @@ class Mapped:
         counts: Spans by result: `request`, `recovery`, `pending`, `duplicate`, `enriched`,
             `ignored`, `rejected`.
         rejected: One reason for each refused span: `bad_id`, `bad_time`, `internal_fault`.
-        flaws: What did not fit, by kind: `bad_value`, `cut`, `metadata_cut`, `orphan_trailer`,
-            `unpriced`.
+        flaws: What did not fit, by kind: `bad_value`, `cut`, `metadata_cut`, `attributes_cut`,
+            `orphan_trailer`, `unpriced`.
     """
 
     batch: Batch = field(default_factory=Batch)
@@ -105,6 +107,8 @@ def _sort(spans: Sequence[Span], mapped: Mapped) -> dict[Verdict, list[Span]]:
     """Sort spans by what becomes of them; count those that get no row."""
     sorted_spans: dict[Verdict, list[Span]] = {kind: [] for kind in Verdict}
     for span in spans:
+        if span.cut_attributes:
+            mapped.flaws[ATTRIBUTES_CUT] += span.cut_attributes
         kind = verdict(span)
         if not _has_ids(span, kind):
             _refuse(BAD_ID, mapped)

@@ -44,8 +44,9 @@ def request_metadata(reading: Reading) -> dict[str, Any]:
     found: dict[str, Any] = {"scope": span.scope_name, "scope_version": span.scope_version}
     for name in _REQUEST_ATTRIBUTES:
         found[name] = attributes.get(name)
-    sent = ((name, attributes[name]) for name in reading.layout.parameters)
-    found |= {name: value for name, value in sent if type(value) in _NUMBERS}
+    for name in reading.layout.parameters:
+        if type(attributes[name]) in _NUMBERS:
+            found[name] = attributes[name]
     stops = attributes.get(_STOP_SEQUENCES)
     if isinstance(stops, list):
         found[f"{_STOP_SEQUENCES}.count"] = len(stops)
@@ -54,7 +55,7 @@ def request_metadata(reading: Reading) -> dict[str, Any]:
         for name, value in span.resource.items()
         if name.startswith(_RESOURCE_PREFIXES) or name == _ENVIRONMENT
     }
-    found["dropped_attributes_count"] = span.dropped_attributes or None
+    found["dropped_attributes_count"] = span.dropped_attributes + span.cut_attributes or None
     if definitions := attributes.get("gen_ai.tool.definitions"):
         found["tools"] = _tool_names(definitions)
     return fitted(found, reading.flaws)
@@ -94,6 +95,9 @@ def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
         if type(value) is str and len(value) <= MAX_VALUE >= len(name):
             present[name] = value
             chars += len(name) + len(value)
+        elif type(value) in _NUMBERS and len(name) <= MAX_VALUE:
+            present[name] = value
+            chars += len(name) + len(repr(value))
         else:
             present[name[:MAX_VALUE]] = short = _short(value)
             chars += len(name) + len(repr(short))

@@ -27,6 +27,7 @@ MAX_ERROR_CODE: Final = 32
 MESSAGES_KEPT: Final = 1_024
 """Error messages whose fingerprint is remembered: when a provider is down, all are alike."""
 
+_NO_ATTRIBUTES: Final[Attributes] = {}
 _HTTP_STATUSES: Final = range(100, 600)
 _STATUS_IN_TEXT: Final = re.compile(
     r"Error code: (\d{3})\b|status_code: (\d{3})\b|^(\d{3}) [A-Z_]+", re.ASCII | re.MULTILINE
@@ -201,7 +202,10 @@ def _without_traceback(message: str) -> str:
 
 def _last_exception(span: Span) -> Attributes:
     """Return the last exception event: one dialect records each error twice."""
-    return next((e.attributes for e in reversed(span.events) if e.name == "exception"), {})
+    for event in reversed(span.events):
+        if event.name == "exception":
+            return event.attributes
+    return _NO_ATTRIBUTES
 
 
 def _string(attributes: Attributes, name: str) -> str:
