@@ -1,6 +1,7 @@
 """A span with more attributes than any SDK keeps costs what those that are read cost."""
 
 import json
+from itertools import chain
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -65,8 +66,8 @@ def test_attributes_beyond_the_limit_are_dropped_and_counted(spans: list[Span]) 
     """The span is a row, which says how many are missing; the metric counts each of them once."""
     mapped = map_spans(spans)
 
-    read = [owner.attributes for span in spans for owner in (span, *span.events)]
-    assert [len(attributes) for attributes in read] == [MAX_ATTRIBUTES_EACH] * 4
+    read = [(span.attributes, *(event.attributes for event in span.events)) for span in spans]
+    assert [len(each) for each in chain(*read)] == [MAX_ATTRIBUTES_EACH] * 4
     assert [row.model_requested for row in mapped.batch.requests] == ["gpt-4o", "gpt-4o"]
     missing = [row.request_metadata["dropped_attributes_count"] for row in mapped.batch.requests]
     assert missing == [3 * _BEYOND, 2 * _BEYOND]

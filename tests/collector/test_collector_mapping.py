@@ -598,10 +598,11 @@ def test_a_step_finds_its_request_by_parent() -> None:
 
 
 def test_a_step_without_its_request_waits_for_nobody() -> None:
-    """A step whose request is elsewhere is stored without the link."""
+    """A step whose request is elsewhere tells the writer by which span to find it."""
     (record,) = steps(step(1))
 
     assert record.request_log_id is None
+    assert record.recovery_result["parent_span_id"] == step(1).parent_span_id
 
 
 def test_steps_are_numbered_by_their_start() -> None:

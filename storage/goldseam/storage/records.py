@@ -13,6 +13,9 @@ from uuid import UUID
 DEFAULT_TENANT: Final = "default"
 """Tenant of a span that names none."""
 
+PARENT_SPAN_ID: Final = "parent_span_id"
+"""Key of `recovery_result`, in steps that do not name their request."""
+
 Status = Literal["pending", "success", "error", "cancelled", "abandoned"]
 """A time-out is `error` with `error_code` `TIMEOUT`."""
 
@@ -83,7 +86,8 @@ class RecoveryRecord:
     """One row of `ai_error_recovery`: one recovery step that ran.
 
     `request_log_id` is the `id` of the request's row; there is no foreign key, because steps
-    arrive before their request.
+    arrive before their request. Where a step does not know it, `recovery_result` holds the span id
+    of its parent (`PARENT_SPAN_ID`), and the writer finds the row, whichever comes first.
     """
 
     tenant_id: str

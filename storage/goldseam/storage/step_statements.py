@@ -11,6 +11,7 @@ from typing import Final
 
 from goldseam.storage.measures import STEP_MEASURES, STEP_PROVIDER
 from goldseam.storage.models import AIErrorRecovery
+from goldseam.storage.records import DEFAULT_TENANT, PARENT_SPAN_ID
 from goldseam.storage.rollup_statements import (
     Source,
     add_up,
@@ -50,6 +51,9 @@ CREATE_MOVED_STEPS: Final = create_moved(_MOVED, AIErrorRecovery, _STATE)
 
 _KEY: Final = ", ".join(KEY)
 _COLUMNS: Final = ", ".join(RECOVERY_COLUMNS)
+_LINKED: Final = ", ".join(
+    "request.id" if name == "request_log_id" else f"step.{name}" for name in RECOVERY_COLUMNS
+)
 _COUNTED: Final = ", ".join(_STATE)
 
 # A step whose call is unknown comes after nothing.
@@ -70,6 +74,37 @@ INSERT_RECOVERIES: Final = f"""
     INSERT INTO {_MOVED.moved} ({_COUNTED}, sign) SELECT {_COUNTED}, 1 FROM stored
 """
 """Store what is new, in the order of which the batch knows."""
+
+FIND_UNLINKED: Final = f"""
+    SELECT {_LINKED}
+    FROM ai_error_recovery AS step
+    CROSS JOIN LATERAL (
+        SELECT l.id FROM ai_request_logs AS l
+        WHERE l.trace_id = step.trace_id AND l.trace_id >= step.trace_id
+            AND l.span_id = step.recovery_result ->> '{PARENT_SPAN_ID}'
+            AND step.tenant_id || '' IN (l.tenant_id, '{DEFAULT_TENANT}')
+            AND l.created_at >= %(earliest)s AND l.created_at + '0' <= %(latest)s
+            AND l.created_at + '0' >= step.created_at - %(within)s
+            AND l.created_at + '0' <= step.created_at + %(within)s
+        ORDER BY l.created_at, l.id
+        LIMIT 1
+    ) AS request
+    WHERE step.request_log_id IS NULL AND step.trace_id = ANY(%(traces)s)
+        AND step.tenant_id = ANY(%(tenants)s)
+        AND step.created_at >= %(earliest)s AND step.created_at <= %(latest)s
+"""
+"""Find steps that do not know their request, and the row of their parent span.
+
+That row is found as in `FIND_NESTED`, by the index on traces and for the same tenants.
+"""
+
+LINK_STEPS: Final = f"""
+    INSERT INTO ai_error_recovery AS step ({_COLUMNS})
+    SELECT {_COLUMNS} FROM goldseam_staged_recoveries ORDER BY {_KEY}
+    ON CONFLICT ({_KEY}) DO UPDATE SET request_log_id = excluded.request_log_id
+    WHERE step.request_log_id IS NULL
+"""
+"""Give staged steps, which the transaction has read, the request that was found for them."""
 
 ORDER_STEPS: Final = f"""
     WITH ran AS (

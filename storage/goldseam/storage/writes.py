@@ -1,7 +1,8 @@
 """Store a batch of records, exactly once however often it is delivered.
 
 One transaction carries the rows and their counters; a second one, only where the batch has a part
-in it, makes requests that tell of the same call duplicates of one another.
+in it, makes requests that tell of the same call duplicates of one another, and gives recovery steps
+that do not know their request the row of their parent span.
 
 Called by the collector's writer thread. When `write` returns, the rows are committed; when it
 raises, nothing of the batch is stored and the connection is ready for the next batch. Whether a
@@ -9,7 +10,7 @@ row is new is asked of the table, never remembered: any number of writers may ru
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
@@ -23,12 +24,18 @@ from goldseam.storage import horizon, rollups, step_statements
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
 from goldseam.storage.patience import hung_up_after
-from goldseam.storage.records import Batch, PatternRecord, RecoveryRecord, RequestRecord
+from goldseam.storage.records import (
+    DEFAULT_TENANT,
+    Batch,
+    PatternRecord,
+    RecoveryRecord,
+    RequestRecord,
+)
 from goldseam.storage.transitions import link, merge_all
 
 NESTED_WITHIN: Final = timedelta(hours=1)
-"""A request inside another starts no later after it than this; it keeps the search to a day or two
-of partitions."""
+"""A request inside another, or a step of one, starts no later after it than this; it keeps the
+search to a day or two of partitions."""
 
 ABANDONED_AT_ONCE: Final = 1_000
 """Rows of one transaction that nobody waits for: short enough to be in nobody's way."""
@@ -101,6 +108,10 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
     if batch.requests:
         with hung_up_after(SILENCE_MAX_S, conn):
             _link_nested(conn, batch.requests, now)
+    unlinked = [step for step in batch.recoveries if step.request_log_id is None]
+    if batch.requests or unlinked:
+        with hung_up_after(SILENCE_MAX_S, conn):
+            _link_steps(conn, [*batch.requests, *unlinked])
     return WriteResult(
         requests_new=new,
         requests_changed=changed,
@@ -203,6 +214,34 @@ def _link_nested(conn: psycopg.Connection, records: list[RequestRecord], now: da
         where["ids"] = list({row_id for _, *pair in pairs for row_id in pair})
         related = _read(cursor, statements.LOCK_NESTED, where)
         _replace(cursor, link(related), now)
+
+
+def _link_steps(
+    conn: psycopg.Connection, records: Sequence[RequestRecord | RecoveryRecord]
+) -> None:
+    """Find the requests of steps that do not name them, by trace and parent span; commit.
+
+    In a transaction of its own, for the reasons of `_link_nested`. What ran before a step is known
+    only now, so its sums move.
+    """
+    times = [record.created_at for record in records]
+    where = {
+        "traces": list({record.trace_id for record in records}),
+        "tenants": list({DEFAULT_TENANT, *(record.tenant_id for record in records)}),
+        "earliest": min(times) - NESTED_WITHIN,
+        "latest": max(times) + NESTED_WITHIN,
+        "within": NESTED_WITHIN,
+    }
+    with conn.transaction(), conn.cursor() as cursor:
+        steps = cursor.execute(step_statements.FIND_UNLINKED, where).fetchall()
+        if not steps:
+            return
+        _ensure_staging(cursor)
+        _copy(cursor, statements.COPY_RECOVERIES, statements.RECOVERY_TYPES, steps)
+        rollups.lock(cursor)
+        cursor.execute(step_statements.LINK_STEPS)
+        cursor.execute(step_statements.ORDER_STEPS, where)
+        rollups.apply_steps(cursor)
 
 
 def _read(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RequestRecord]:

@@ -12,12 +12,13 @@ from goldseam.collector.mapping.request import (
     MAX_NAME,
     MAX_WORD,
     elapsed_ms,
+    parent_of,
     row_id,
     started_at,
     tenant_of,
 )
 from goldseam.collector.spans import STATUS_ERROR, Span
-from goldseam.storage.records import RecoveryRecord
+from goldseam.storage.records import PARENT_SPAN_ID, RecoveryRecord
 
 MAX_ACTION: Final = 500
 UNKNOWN_STRATEGY: Final = "unknown"
@@ -32,7 +33,7 @@ def step_record(
         span: The step's span.
         flaws: Counts, by kind, the values that did not fit.
         parent_row: Row of the parent span, if it is a request of the same OTLP request; used
-            when the step does not name its request itself.
+            when the step does not name its request itself. Without either the writer looks for it.
         earlier_steps: Steps of the same request that started earlier, as far as they came in the
             same OTLP request; used when the step does not say its number.
     """
@@ -42,11 +43,15 @@ def step_record(
     provider = reading.text("step_provider", limit=MAX_PROVIDER)
     error_code = step_error_code(reading)
     model = reading.text("step_model", limit=MAX_NAME)
+    request = _named_request(reading) or parent_row
+    result = _result(reading, error_code=error_code, provider=provider, model=model)
+    if request is None and (parent := parent_of(span.parent_span_id)):
+        result[PARENT_SPAN_ID] = parent
     return RecoveryRecord(
         tenant_id=tenant_of(reading),
         created_at=started_at(span),
         id=row_id(span, span.span_id),
-        request_log_id=_named_request(reading) or parent_row,
+        request_log_id=request,
         trace_id=span.trace_id,
         strategy_name=strategy,
         step_number=reading.count("step_number") or earlier_steps + 1,
@@ -56,7 +61,7 @@ def step_record(
         error_code=error_code,
         provider=provider and normalise(provider),
         model=model,
-        recovery_result=_result(reading, error_code=error_code, provider=provider, model=model),
+        recovery_result=result,
     )
 
 
