@@ -160,20 +160,32 @@ def _drain_default(
 
 
 def _forget_sums(conn: psycopg.Connection, before: datetime, today: date) -> None:
-    """Delete lists of rows that are gone, and sums that are too old."""
+    """Delete lists of rows that are gone, and sums that are too old.
+
+    Their keys lead with the tenant: whose they are is asked first, of the lists of names, which are
+    short and as old as the sums.
+    """
     midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
     oldest = min(midnight - timedelta(days=ROLLUP_DAYS), before)
     with conn.transaction():
+        rows = conn.execute(_TENANTS, {"day": before.date()}).fetchall()
+        tenants = [row[0] for row in rows]
         for table in SLOW.values():
-            conn.execute(_delete(table.name, "bucket"), (before,))
+            conn.execute(_delete(table.name, "bucket"), (tenants, before))
         for table in SUMS:
-            conn.execute(_delete(table.name, "bucket"), (oldest,))
+            conn.execute(_delete(table.name, "bucket"), (tenants, oldest))
         for table in NAME_LISTS:
-            conn.execute(_delete(table.name, "day"), (oldest.date(),))
+            conn.execute(_delete(table.name, "day"), (tenants, oldest.date()))
+
+
+_TENANTS: Final = " UNION ".join(
+    f"SELECT tenant_id FROM {table} WHERE day < %(day)s"  # noqa: S608 - our own tables
+    for table in NAME_LISTS
+)
 
 
 def _delete(table: str, column: str) -> sql.Composed:
-    return sql.SQL("DELETE FROM {} WHERE {} < %s").format(
+    return sql.SQL("DELETE FROM {} WHERE tenant_id = ANY (%s) AND {} < %s").format(
         sql.Identifier(table), sql.Identifier(column)
     )
 

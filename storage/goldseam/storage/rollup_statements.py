@@ -365,15 +365,17 @@ def _trim_slow(*, everybody: bool) -> str:
             "unnest(%(tenants)s::text[], %(buckets)s::timestamptz[]) AS touched (tenant_id, bucket)"
         )
         mine = "t.tenant_id = touched.tenant_id"
+    # Materialized: otherwise the bar of a list is looked for anew for each of its entries.
     return f"""
-        DELETE FROM {SLOW[everybody]} AS t USING (
+        WITH touched AS MATERIALIZED (
             SELECT touched.*, ({_bar(everybody=everybody, of="touched")}) AS bar_ms
             FROM {touched}
             WHERE (
                 SELECT count(*) FROM {SLOW[everybody]} AS t
                 WHERE t.bucket = touched.bucket AND {mine}
             ) > {2 * SLOWEST_KEPT}
-        ) AS touched
+        )
+        DELETE FROM {SLOW[everybody]} AS t USING touched
         WHERE t.bucket = touched.bucket AND {mine} AND t.processing_time_ms < bar_ms
     """
 
@@ -386,7 +388,7 @@ RELIST_SLOW: Final = {everybody: _relist_slow(everybody=everybody) for everybody
 
 LIST_SLOW: Final = f"""
     WITH moved AS (
-        SELECT {_HOUR} AS bucket, * FROM goldseam_moved
+        SELECT tenant_id, {_HOUR} AS bucket, created_at, id, processing_time_ms FROM goldseam_moved
         WHERE {_COUNTS.format(condition=f"sign > 0 AND {ANSWERED}")}
     ), {_listing("moved", everybody=False)}, {_listing("each_listed", everybody=True)}
     SELECT DISTINCT 'each' AS list, tenant_id, bucket FROM each_listed
