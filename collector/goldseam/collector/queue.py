@@ -1,8 +1,8 @@
 """What waits for the database, bounded in bytes.
 
 Receivers put, the writer takes. Backpressure is one exception: `QueueFull`, or whatever the queue
-was shut with while the database is away; both are refusals that the sender repeats. Nothing ever
-waits for room.
+was shut with while the database is away; both hand the body to the spool, and to its sender where
+there is none. Nothing ever waits for room.
 """
 
 from collections import deque

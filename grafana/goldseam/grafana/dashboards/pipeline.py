@@ -171,5 +171,27 @@ PIPELINE: Final = Dashboard(
                 ),
             ),
         ),
+        Panel(
+            title="Spool",
+            question="How much waits on the collectors' disks for the database?",
+            kind="timeseries",
+            unit="bytes",
+            width=12,
+            height=9,
+            no_value=_ABSENT,
+            series=(Series("{{instance}}", "sum by (instance) (goldseam_collector_spool_bytes)"),),
+        ),
+        Panel(
+            title="Oldest in the spool",
+            question="How long has the oldest of it waited?",
+            kind="timeseries",
+            unit="s",
+            width=12,
+            height=9,
+            no_value=_ABSENT,
+            series=(
+                Series("{{instance}}", "max by (instance) (goldseam_collector_spool_age_seconds)"),
+            ),
+        ),
     ),
 )
