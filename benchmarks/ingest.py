@@ -77,6 +77,7 @@ def _measure(
 def _measure_peers(folder: Path) -> list[peers.PeerRun]:
     """Measure the peers that are installed; one that fails is told of and left out."""
     load = _load(PEER_SPANS, series=4, spans_per_body=100)
+    first = _load(10, series=6, spans_per_body=10)
     runs = []
     for peer in peers.PEERS:
         if not peer.python.exists():
@@ -84,7 +85,7 @@ def _measure_peers(folder: Path) -> list[peers.PeerRun]:
             continue
         _say(peer.name)
         try:
-            runs.append(peers.measure(peer, load, folder / peer.name))
+            runs.append(peers.measure(peer, load, first, folder / peer.name))
         except RuntimeError as error:
             _say(str(error))
     return runs

@@ -22,9 +22,10 @@ from typing import Final
 from ingest_speed.bodies import Load
 
 BENCHMARKS: Final = Path(__file__).resolve().parent.parent
-START_LIMIT_S: Final = 180
+START_LIMIT_S: Final = 300
 WINDOW_S: Final = 30
-"""What a peer has stored so long after the first byte counts, nothing later."""
+"""No body is sent later. The answer to the last is waited for, as in our own runs: a peer may work
+on one body for longer than this."""
 
 _NOWHERE: Final = "http://127.0.0.1:9"
 _OFFLINE: Final = {
@@ -124,24 +125,48 @@ def install() -> None:
         subprocess.run([*pip, "--quiet", peer.package], check=True)  # noqa: S603 - our own list
 
 
-def measure(peer: Peer, load: Load, folder: Path) -> PeerRun:
-    """Send bodies one after another, and count what the peer has stored when the window ends.
+def measure(peer: Peer, load: Load, first: Load, folder: Path) -> PeerRun:
+    """Send bodies one after another, and count what the peer has stored when the last is answered.
+
+    Args:
+        peer: Which one.
+        load: What is measured.
+        first: Other spans, sent before: with its first request a peer imports modules and sets up
+            its store, which takes MLflow longer than the window.
+        folder: Where its database goes.
 
     Raises:
         RuntimeError: It did not start in time, or stored nothing.
     """
     folder.mkdir()
+    database = folder / peer.database
     with _running(peer, folder) as port:
+        before = _warm_up(peer, port, first, database)
         began_s = perf_counter()
         _send(peer, port, load, until_s=began_s + WINDOW_S)
-        while (stored := _count(folder / peer.database)) < load.spans:
+        while (stored := _count(database) - before) < load.spans:
             if perf_counter() - began_s > WINDOW_S:
                 break
             sleep(0.1)
         took_s = perf_counter() - began_s
-    if not stored:
-        raise RuntimeError(f"{peer.name} stored nothing within {WINDOW_S} s")
+    if stored <= 0:
+        raise RuntimeError(f"{peer.name} stored nothing of what was measured")
     return PeerRun(name=peer.name, stored=stored, took_s=took_s)
+
+
+def _warm_up(peer: Peer, port: int, first: Load, database: Path) -> int:
+    """Send some spans, wait until they are stored, return how many they are.
+
+    Raises:
+        RuntimeError: They are not stored in time.
+    """
+    deadline_s = perf_counter() + START_LIMIT_S
+    _send(peer, port, first, until_s=deadline_s)
+    while (stored := _count(database)) < first.spans:
+        if perf_counter() > deadline_s:
+            raise RuntimeError(f"{peer.name} stored nothing of its first {first.spans} spans")
+        sleep(0.1)
+    return stored
 
 
 @contextmanager
@@ -190,7 +215,7 @@ def _wait_listening(peer: Peer, port: int, process: subprocess.Popen[bytes]) -> 
 def _send(peer: Peer, port: int, load: Load, *, until_s: float) -> None:
     headers = {"Content-Type": "application/x-protobuf", **peer.headers}
     bodies = iter(load.bodies)
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=WINDOW_S)) as sender:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=START_LIMIT_S)) as sender:
         while perf_counter() < until_s and (body := next(bodies, None)) is not None:
             try:
                 sender.request("POST", "/v1/traces", body, headers)

@@ -91,7 +91,7 @@ def _runs(runs: Sequence[Run], copy: Stage) -> str:
 
 def _peers(peers: Sequence[tuple[Run, PeerRun]]) -> str:
     lines = [
-        f"| | stored within {WINDOW_S} s | stored spans/s | Goldseam stores |",
+        f"| | stored, sent for {WINDOW_S} s | stored spans/s | Goldseam stores |",
         "|---|---:|---:|---:|",
     ]
     lines += [
