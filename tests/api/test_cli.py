@@ -106,6 +106,19 @@ class TestSingleParts:
         ):
             assert answer.status == 200
 
+    def test_api_workers_share_a_port(self, database: str) -> None:
+        """Two processes answer on one address, and `/metrics` of either tells of both."""
+        with started(
+            "api", "--database-url", database, "--api-port", "0", "--workers", "2"
+        ) as process:
+            url = address(process, "api listens")
+            with urlopen(f"{url}/readyz", timeout=10) as answer:
+                assert answer.status == 200
+            with urlopen(f"{url}/metrics", timeout=10) as answer:
+                told = answer.read().decode()
+                assert answer.headers["x-content-type-options"] == "nosniff"
+        assert set(re.findall(r'in_progress\{worker="(\d)"\}', told)) == {"0", "1"}
+
     @pytest.mark.parametrize(
         ("command", "flag"), [("collector", "--otlp-host"), ("api", "--api-host")]
     )

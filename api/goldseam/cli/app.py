@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +34,9 @@ from goldseam.cli.failures import readable_errors
 from goldseam.cli.logs import LogFormat
 
 if TYPE_CHECKING:
-    from goldseam.cli.serve import Service
+    import socket
+
+    from goldseam.cli.workers import Port
 
 app = typer.Typer(
     name="goldseam",
@@ -206,7 +209,7 @@ def collector(
 ) -> None:
     """Receive OTLP and store it, until interrupted."""
     from goldseam.cli import logs, serve
-    from goldseam.cli import workers as shared_port
+    from goldseam.cli.workers import Port
     from goldseam.collector import CollectorSettings, create_app
     from goldseam.storage.embedded import default_data_dir
     from goldseam.storage.engine import parse_url
@@ -246,23 +249,15 @@ def collector(
         ):
             grpc_address = serve.address_of(grpc)
             console.print(f"OTLP/gRPC {grpc_address}", style="dim")
-            if workers == 1:
-                built = create_app(settings, grpc_address=grpc_address)
-                _serve(serve.Service("collector", built, listener, tls))
-                return
-            shared = shared_port.Port(
-                settings=settings,
+            port = Port(
+                name="collector",
+                build=partial(create_app, settings, grpc_address=grpc_address),
                 address=listener.getsockname()[:2],
-                grpc_address=grpc_address,
-                tls=tls,
                 log_format=log_format,
+                tls=tls,
+                drain_s=settings.drain_timeout_s,
             )
-            stop = _stop_signal()
-            with shared_port.running(shared, workers, stop):
-                url = serve.url_of(listener, tls)
-                console.print(f"collector listens on {url}, {workers} processes; stop with Ctrl-C.")
-                stop.wait()
-                _say("draining")
+            _serve(port, listener, workers)
 
 
 @app.command()
@@ -273,29 +268,45 @@ def api(
         str, typer.Option("--api-host", envvar="GOLDSEAM_API_HOST", help="Address.")
     ] = HOST,
     api_port: ApiPort = API_PORT,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            envvar="GOLDSEAM_API_WORKERS",
+            min=1,
+            help="Processes on the port; limits hold for each of them.",
+        ),
+    ] = 1,
     log_format: LogFormatOption = LogFormat.TEXT,
 ) -> None:
     """Serve the log API and its page, until interrupted."""
-    from goldseam.api import ApiSettings, create_app
+    from goldseam.api import ApiSettings
     from goldseam.cli import logs, serve
-    from goldseam.grafana import ui
+    from goldseam.cli.web import create_site
+    from goldseam.cli.workers import Port
     from goldseam.storage.engine import parse_url
 
     logs.set_up(log_format)
     with readable_errors():
         parse_url(database_url)
         is_open = serve.is_loopback(api_host)
-        listener = serve.listen(
+        take = serve.listen if workers == 1 else serve.reserve
+        with take(
             api_host,
             api_port,
             port_flag="--api-port",
             host_flag="--api-host",
             asks_for_keys=not is_open and keys_command.exist(database_url),
-        )
-        built = create_app(ApiSettings(database_url=database_url, api_open=is_open))
-        ui.install(built)
-        console.print(f"page      http://{serve.address_of(listener)}/ui/", style="dim")
-        _serve(serve.Service("api", built, listener))
+        ) as listener:
+            console.print(f"page      http://{serve.address_of(listener)}/ui/", style="dim")
+            settings = ApiSettings(database_url=database_url, api_open=is_open)
+            port = Port(
+                name="api",
+                build=partial(create_site, settings),
+                address=listener.getsockname()[:2],
+                log_format=log_format,
+            )
+            _serve(port, listener, workers)
 
 
 @app.command(
@@ -423,12 +434,19 @@ def rebuild_rollups(
             console.print(f"{each}: {rows} rows counted.")
 
 
-def _serve(service: "Service") -> None:
-    from goldseam.cli import serve
+def _serve(port: "Port", listener: "socket.socket", count: int) -> None:
+    """Serve in this process, or in `count` others, until interrupted."""
+    from goldseam.cli import serve, workers
 
     stop = _stop_signal()
-    with serve.running([service]):
-        console.print(f"{service.name} listens on {service.url}; stop with Ctrl-C.")
+    where = f"{port.name} listens on {serve.url_of(listener, port.tls)}"
+    if count == 1:
+        running = serve.running([serve.Service(port.name, port.build(), listener, port.tls)])
+    else:
+        running = workers.running(port, count, stop)
+        where += f", {count} processes"
+    with running:
+        console.print(f"{where}; stop with Ctrl-C.")
         stop.wait()
         _say("draining")
 

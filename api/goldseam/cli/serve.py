@@ -23,7 +23,7 @@ from goldseam.cli.connections import MAX_CONNECTIONS, PatientProtocol
 
 _BACKLOG: Final = 2048
 _START_LIMIT_S: Final = 30
-_DRAIN_LIMIT_S: Final = 10
+DRAIN_LIMIT_S: Final = 10
 """After this long an open connection no longer holds up the stop; what it sent is not
 acknowledged, so its sender sends it again."""
 
@@ -245,7 +245,7 @@ def _server(service: Service) -> uvicorn.Server:
         log_level="warning",
         access_log=False,  # paths and queries hold what people ask about
         lifespan="on",
-        timeout_graceful_shutdown=_DRAIN_LIMIT_S,
+        timeout_graceful_shutdown=DRAIN_LIMIT_S,
         server_header=False,
         http=PatientProtocol,
         limit_concurrency=MAX_CONNECTIONS,

@@ -6,12 +6,11 @@ both at once.
 
 import socket
 
-from goldseam.api.app import create_app as create_api
 from goldseam.api.settings import ApiSettings
 from goldseam.cli import serve
+from goldseam.cli.web import create_site
 from goldseam.collector.app import create_app as create_collector
 from goldseam.collector.settings import CollectorSettings
-from goldseam.grafana import ui
 
 
 def services(
@@ -19,6 +18,5 @@ def services(
 ) -> tuple[serve.Service, serve.Service]:
     """Return collector and API, both on the collector's database, each on its bound socket."""
     collector = create_collector(settings, grpc_address=serve.address_of(grpc))
-    asked = create_api(ApiSettings(database_url=settings.database_url))
-    ui.install(asked)
-    return serve.Service("collector", collector, otlp), serve.Service("api", asked, api)
+    site = create_site(ApiSettings(database_url=settings.database_url))
+    return serve.Service("collector", collector, otlp), serve.Service("api", site, api)

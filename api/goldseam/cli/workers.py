@@ -1,7 +1,8 @@
-"""Several collectors on one port: the parent starts them, replaces those that die, and stops them.
+"""Several processes on one port: the parent starts them, replaces those that die, and stops them.
 
-The kernel deals new connections out among the processes that listen on the port (SO_REUSEPORT).
-Each has its own spool file and its own writer; nothing that decides a row is in a process's memory.
+`goldseam collector` and `goldseam api` run so with `--workers`. The kernel deals new connections
+out among the processes that listen on the port (SO_REUSEPORT). Each collector has its own spool
+file and its own writer; nothing that decides a row is in a process's memory.
 """
 
 import contextlib
@@ -11,16 +12,15 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from goldseam.cli import logs, serve
-from goldseam.collector import CollectorSettings, create_app
-from goldseam.collector.worker_metrics import Worker
+from goldseam.cli.worker_metrics import MetricsOfAll, Worker
 
 RESTART_AFTER_S: Final = 1.0
 """A worker that dies at once is not started in a circle."""
@@ -40,18 +40,20 @@ class Port:
     """What all workers share.
 
     Attributes:
-        settings: Of each collector.
-        address: Host and port of OTLP/HTTP.
-        grpc_address: Host and port of OTLP/gRPC, as gRPC writes them.
-        tls: Files for TLS.
+        name: Of the service.
+        build: Makes the application, in each worker's process.
+        address: Host and port of HTTP.
         log_format: How the log looks.
+        tls: Files for TLS.
+        drain_s: What answering all that is in flight may take.
     """
 
-    settings: CollectorSettings
+    name: str
+    build: Callable[[], Any]
     address: tuple[str, int]
-    grpc_address: str
-    tls: serve.Tls | None
     log_format: logs.LogFormat
+    tls: serve.Tls | None = None
+    drain_s: float = serve.DRAIN_LIMIT_S
 
 
 @contextlib.contextmanager
@@ -82,7 +84,7 @@ def running(port: Port, count: int, stop: threading.Event) -> Iterator[None]:
         finally:
             stop.set()
             watcher.join()
-            _stop(processes, port.settings.drain_timeout_s + STOP_MARGIN_S)
+            _stop(processes, port.drain_s + STOP_MARGIN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ def _work(port: Port, worker: Worker, told: "connection.Connection[bool, bool]")
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     logs.set_up(port.log_format)
     listener = serve.share(port.address)
-    app = create_app(port.settings, grpc_address=port.grpc_address, worker=worker)
-    with serve.running([serve.Service("collector", app, listener, port.tls)]):
+    app = MetricsOfAll(port.build(), worker)
+    with serve.running([serve.Service(port.name, app, listener, port.tls)]):
         told.send(True)  # noqa: FBT003 - a message
         stop.wait()
 

@@ -8,7 +8,7 @@ flight first.
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -31,7 +31,6 @@ from goldseam.collector.pipeline import Pipeline
 from goldseam.collector.receiver_grpc import OtlpGrpc, server_credentials
 from goldseam.collector.receiver_http import OtlpHttp
 from goldseam.collector.settings import CollectorSettings
-from goldseam.collector.worker_metrics import Worker, gathered, telling
 from goldseam.storage import engine, keys
 from goldseam.storage.errors import DatabaseUnavailableError, NotMigratedError, StorageError
 from goldseam.storage.keys import Key
@@ -54,15 +53,12 @@ STATEMENT_TIMEOUT_S: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
-def create_app(
-    settings: CollectorSettings, *, grpc_address: str | None = None, worker: Worker | None = None
-) -> Starlette:
+def create_app(settings: CollectorSettings, *, grpc_address: str | None = None) -> Starlette:
     """Return the collector; its lifespan starts and stops its threads and the maintenance.
 
     Args:
         settings: What it needs to know.
         grpc_address: Where it also takes OTLP/gRPC, as 127.0.0.1:4317.
-        worker: Which one it is, where several processes share the addresses.
 
     Raises:
         SpoolError: The spool cannot be opened.
@@ -109,10 +105,8 @@ def create_app(
             admit = partial(admission.tenant_from_thread, loop=asyncio.get_running_loop())
             grpc = start_grpc(grpc_address, admit=admit)
         jobs = asyncio.create_task(maintenance.keep(settings))
-        told = telling(worker, metrics.registry) if worker is not None else nullcontext()
         try:
-            async with told:
-                yield
+            yield
         finally:
             jobs.cancel()
             with suppress(asyncio.CancelledError):
@@ -122,7 +116,7 @@ def create_app(
             await asyncio.to_thread(pipeline.stop)
             await key_database.dispose()
 
-    probes = _Probes(settings, pipeline=pipeline, metrics=metrics, worker=worker)
+    probes = _Probes(settings, pipeline=pipeline, metrics=metrics)
     return Starlette(routes=[*receiver.routes(), *probes.routes()], lifespan=lifespan)
 
 
@@ -130,15 +124,9 @@ class _Probes:
     """What orchestrators and Prometheus ask."""
 
     def __init__(
-        self,
-        settings: CollectorSettings,
-        *,
-        pipeline: Pipeline,
-        metrics: Metrics,
-        worker: Worker | None,
+        self, settings: CollectorSettings, *, pipeline: Pipeline, metrics: Metrics
     ) -> None:
         self._settings = settings
-        self._worker = worker
         self._pipeline = pipeline
         self._metrics = metrics
 
@@ -181,10 +169,8 @@ class _Probes:
 
     async def _print_metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        registry = self._metrics.registry
-        if self._worker is not None:
-            registry = await gathered(self._worker)
-        return Response(encode(registry), headers={"Content-Type": content_type})
+        body = encode(self._metrics.registry)
+        return Response(body, headers={"Content-Type": content_type})
 
 
 async def _look_up(database: AsyncEngine, key_id: str) -> Key | None:
