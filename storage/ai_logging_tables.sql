@@ -456,7 +456,7 @@ CREATE TABLE ai_stats_step_names (
     CONSTRAINT pk_ai_stats_step_names PRIMARY KEY (tenant_id, day)
 );
 
-COMMENT ON TABLE ai_stats_step_names IS 'The same for the roll-ups of recovery steps';
+COMMENT ON TABLE ai_stats_step_names IS 'Which names the roll-ups of recovery steps tell apart on a day';
 
 COMMENT ON COLUMN ai_stats_step_names.tenant_id IS 'Owner of the requests; * for the tables that end in _all';
 
@@ -2218,7 +2218,7 @@ COMMENT ON COLUMN reporting.ai_stats_names.modules IS 'Every module of the day t
 
 CREATE VIEW reporting.ai_stats_step_names WITH (security_invoker = true) AS SELECT * FROM public.ai_stats_step_names;
 
-COMMENT ON VIEW reporting.ai_stats_step_names IS 'The same for the roll-ups of recovery steps';
+COMMENT ON VIEW reporting.ai_stats_step_names IS 'Which names the roll-ups of recovery steps tell apart on a day';
 
 COMMENT ON COLUMN reporting.ai_stats_step_names.tenant_id IS 'Owner of the requests; * for the tables that end in _all';
 

@@ -34,7 +34,7 @@ TRIALS: Final = (
     Trial("spool-disk", "Disk of the spool full", disks.run_spool, 400),
     Trial("database-disk", "Disk of PostgreSQL full", disks.run_database, 400),
     Trial("weather", "Network that resets, stalls, trickles", weather.run, 600),
-    Trial("fuzz", "Damaged bodies", bodies.run_fuzz, 900),
+    Trial("fuzz", "Damaged bodies", bodies.run_fuzz, 1_800),
     Trial("bombs", "Decompression and nesting bombs", bodies.run_bombs, 400),
     Trial("tenants", "Tenants kept apart", tenants.run, 600),
     Trial("soak", "Steady load", soak.run, 900),

@@ -253,7 +253,7 @@ def test_without_the_extra_the_error_says_what_to_install(
 
 def test_root_keeps_its_data_out_of_home(monkeypatch: pytest.MonkeyPatch) -> None:
     """As root, folders on the way are opened to all users; nobody's home shall be."""
-    monkeypatch.setattr(embedded, "_is_root", lambda: True)
+    monkeypatch.setattr(embedded_folder, "is_root", lambda: True)
 
     assert default_data_dir() == Path("/var/lib/goldseam")
 
@@ -266,7 +266,7 @@ def test_others_keep_their_data_where_users_keep_data(
     monkeypatch: pytest.MonkeyPatch, xdg: str, expected: Path
 ) -> None:
     """`XDG_DATA_HOME` is honoured."""
-    monkeypatch.setattr(embedded, "_is_root", lambda: False)
+    monkeypatch.setattr(embedded_folder, "is_root", lambda: False)
     monkeypatch.setenv("XDG_DATA_HOME", xdg)
     monkeypatch.setenv("HOME", "/home/ana")
 

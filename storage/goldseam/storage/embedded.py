@@ -48,7 +48,7 @@ def default_data_dir() -> Path:
     As root the server runs as the user `pgserver`, and every folder on the way is opened to all
     users for that; so it is never below a home folder then.
     """
-    if _is_root():
+    if embedded_folder.is_root():
         return Path("/var/lib/goldseam")
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "goldseam"
@@ -259,7 +259,3 @@ def _import_pgserver() -> ModuleType:
 
 def _exists(connection: psycopg.Connection, question: str, name: str) -> bool:
     return connection.execute(question, (name,)).fetchone() is not None
-
-
-def _is_root() -> bool:
-    return os.name != "nt" and os.geteuid() == 0

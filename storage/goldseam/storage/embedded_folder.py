@@ -85,7 +85,7 @@ def _create(pgserver: ModuleType, new: Path) -> None:
 def _upgrade(pgdata: Path, new: Path, *, old_programs: Path, new_programs: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
-    if _is_root():
+    if is_root():
         shutil.chown(new, SYSTEM_USER, SYSTEM_USER)
     if (pgdata / "postmaster.pid").exists():
         _run(old_programs / "pg_ctl", "-w", "-D", pgdata, "stop", cwd=new, may_fail=True)
@@ -128,10 +128,11 @@ def _run(program: Path, *arguments: object, cwd: Path, may_fail: bool = False) -
         text=True,
         cwd=cwd,
         env={**os.environ, "LC_ALL": "C"},
-        user=SYSTEM_USER if _is_root() else None,
+        user=SYSTEM_USER if is_root() else None,
     )
     return done.stdout
 
 
-def _is_root() -> bool:
+def is_root() -> bool:
+    """Tell whether the server would run as root, which PostgreSQL refuses."""
     return os.name != "nt" and os.geteuid() == 0

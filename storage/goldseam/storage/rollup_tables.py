@@ -194,7 +194,7 @@ STEP_NAMES: Final = _names(
     "strategy",
     "provider",
     "after",
-    comment="The same for the roll-ups of recovery steps",
+    comment="Which names the roll-ups of recovery steps tell apart on a day",
 )
 
 BY_MODEL: Final = {
