@@ -19,7 +19,7 @@ help:
 	@echo "make test-postgres  test storage on Debian's PostgreSQL 15, which it installs if need be"
 	@echo "make check       lint, types and import contracts, as CI does"
 	@echo "make fuzz        send the API 500 generated requests an operation, with each kind of credentials"
-	@echo "make prove       break what can break, and write what was kept into docs/reliability.md (40 minutes)"
+	@echo "make prove       break what can break, and write what was kept into docs/reliability.md (an hour)"
 	@echo "make dashboards  write grafana/dashboards/*.json from the panels"
 	@echo "make reference   write docs/telemetry.md, docs/reference.md and docs/openapi.json from the code"
 	@echo "make docs        build the pages as a site in build/site"

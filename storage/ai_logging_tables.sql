@@ -317,6 +317,8 @@ CREATE INDEX ix_ai_error_recovery_request ON ai_error_recovery (tenant_id, reque
 
 CREATE INDEX ix_ai_error_recovery_strategy ON ai_error_recovery (tenant_id, strategy_name, created_at);
 
+CREATE INDEX ix_ai_error_recovery_unlinked ON ai_error_recovery (trace_id) WHERE request_log_id IS NULL;
+
 COMMENT ON TABLE ai_error_recovery IS 'One row per recovery step; one partition per UTC day';
 
 COMMENT ON COLUMN ai_error_recovery.tenant_id IS 'Owner of the row';

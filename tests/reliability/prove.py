@@ -1,6 +1,6 @@
 """Breaks what can break around Goldseam, and holds what was promised against what was kept.
 
-    make prove                                                all of it, about 40 minutes
+    make prove                                                all of it, about an hour
     python tests/reliability/prove.py --only kills,weather    some of it
     python tests/reliability/prove.py --short                 a little of everything
     python tests/reliability/prove.py --write docs/reliability.md

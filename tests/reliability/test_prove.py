@@ -1,4 +1,4 @@
-"""The short version of each trial of `prove`; the long ones run by hand and take 40 minutes.
+"""The short version of each trial of `prove`; the long ones run by hand and take an hour.
 
 The trial of tenants is left out: the tests that it counts run here anyway.
 """

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
 from goldseam.storage import Batch, RecoveryRecord, RequestRecord, writes
 from goldseam.storage.records import DEFAULT_TENANT
+from goldseam.storage.step_statements import FIND_UNLINKED
 
 MakeRequest = Callable[..., RequestRecord]
 MakeStep = Callable[..., RecoveryRecord]
@@ -86,3 +87,25 @@ def test_a_step_of_another_parent_stays_without_a_request(
     writes.write(writer, Batch(requests=[request], recoveries=[elsewhere, late]), NOW)
 
     assert [request_id for request_id, _ in links(writer)] == [None, None]
+
+
+def test_steps_that_never_find_a_request_cost_later_batches_nothing(
+    writer: psycopg.Connection, make_request: MakeRequest, make_foreign: MakeStep
+) -> None:
+    """Only those of the batch's traces are read, by an index that holds nothing else."""
+    request = make_request()
+    lonely = [
+        replace(make_foreign(request), id=uuid4(), trace_id=uuid4().hex) for _ in range(2_000)
+    ]
+    writes.write(writer, Batch(recoveries=lonely), NOW)
+    where = {
+        "traces": [request.trace_id],
+        "tenants": [request.tenant_id],
+        "earliest": request.created_at - writes.NESTED_WITHIN,
+        "latest": request.created_at + writes.NESTED_WITHIN,
+        "within": writes.NESTED_WITHIN,
+    }
+    with writer.transaction():
+        plan = writer.execute(f"EXPLAIN {FIND_UNLINKED}", where).fetchall()
+
+    assert any("Index Cond: (trace_id = ANY" in line for (line,) in plan), plan

@@ -190,6 +190,11 @@ class AIErrorRecovery(Base):
     __table_args__ = (
         Index("ix_ai_error_recovery_request", "tenant_id", "request_log_id"),
         Index("ix_ai_error_recovery_strategy", "tenant_id", "strategy_name", "created_at"),
+        Index(
+            "ix_ai_error_recovery_unlinked",
+            "trace_id",
+            postgresql_where=text("request_log_id IS NULL"),
+        ),
         {
             "comment": "One row per recovery step; one partition per UTC day",
             "postgresql_partition_by": _BY_DAY,
