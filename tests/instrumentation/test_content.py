@@ -406,14 +406,14 @@ class TestMended:
         instrument(capture_content=True, recovery=mending(provider))
         provider.script(error(503), chat("the heron of Ravenna"))
 
-        caller.ask(messages=[{"role": "user", "content": "which bird owes 4711 coins?"}])
+        caller.ask(messages=[{"role": "user", "content": "which bird owes doubloons?"}])
 
         found = content_of(recorder)
         assert found["output.messages"][0]["parts"][0]["content"] == "the heron of Ravenna"
         assert len(recorder.finished) == 4
         rest = everything_but_requests(recorder)
         assert "Ravenna" not in rest
-        assert "4711" not in rest
+        assert "doubloons" not in rest
 
 
 class TestOtherFormats:

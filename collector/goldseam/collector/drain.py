@@ -30,6 +30,9 @@ GROUP_BYTES: Final = 4 * 1024 * 1024
 RETRY_S: Final = 0.5
 """How often a filled spool looks whether the database is back."""
 
+REOPEN_S: Final = 10.0
+"""After rows that failed the writer connects anew; it takes longer only if the database is away."""
+
 ORPHANS_PERIOD_S: Final = 10.0
 """How often the spools of processes that have died are looked for."""
 
@@ -123,24 +126,28 @@ class Drain:
 
     def _give(self, spool: Spool, group: Sequence[Kept]) -> bool:
         """Give bodies to the queue and wait; return False if the database takes none now."""
-        taken = True
         done: list[int] = []
-        suspects: list[Kept] = []
+        failed: list[Kept] = []
+        refused: list[Kept] = []
         for kept, stored in list(self._put(spool, group)):
             try:
                 count_refused(self._metrics, len(stored.result().refused))
                 done.append(kept.id)
             except StorageFault:
-                suspects.append(kept)
+                failed.append(kept)
             except Unavailable:
-                taken = False
+                refused.append(kept)
         self._forget(spool, done)
-        if len(group) == 1 and suspects:
+        if not failed:
+            return not refused
+        if len(group) == 1:
             self._blame(spool, group[0])
-        elif taken:
-            for kept in suspects:
-                taken = self._give(spool, [kept]) and taken
-        return taken
+            return True
+        return all(self._give_alone(spool, kept) for kept in (*failed, *refused))
+
+    def _give_alone(self, spool: Spool, kept: Kept) -> bool:
+        """Give one body of a group that failed, as soon as the queue is open after the last."""
+        return self._queue.wait_until_it_takes(REOPEN_S) and self._give(spool, [kept])
 
     def _put(self, spool: Spool, group: Sequence[Kept]) -> Iterator[tuple[Kept, Future[Stored]]]:
         for kept in group:

@@ -58,6 +58,12 @@ class IngestQueue:
         """Whether a batch that came now would find the database at work."""
         return self._shut_with is None and self._stalled_with is None
 
+    def wait_until_it_takes(self, timeout_s: float) -> bool:
+        """Wait until `takes` holds or the queue is closed; return whether it takes."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.takes or self._closed, timeout_s)
+            return self.takes
+
     def put(self, batch: Batch, *, size_bytes: int) -> Future[Stored]:
         """Queue a batch at once or not at all.
 
@@ -81,7 +87,7 @@ class IngestQueue:
             item = Waiting(batch, size_bytes)
             self._held_bytes += size_bytes
             self._waiting.append(item)
-            self._changed.notify()
+            self._changed.notify_all()
         item.done.add_done_callback(lambda _: self._release(size_bytes))
         return item.done
 
@@ -94,6 +100,7 @@ class IngestQueue:
         with self._changed:
             self._writing = False
             self._stalled_with = None
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._waiting or self._closed)
             group = self._pop(max_rows)
             self._writing = bool(group)
@@ -123,6 +130,7 @@ class IngestQueue:
         with self._changed:
             if not self._closed:
                 self._shut_with = None
+                self._changed.notify_all()
 
     def close(self, refusal: Unavailable) -> None:
         """Refuse what comes from now on; what waits is still taken."""

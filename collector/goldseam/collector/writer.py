@@ -144,11 +144,11 @@ class Writer:
         self._away = reason_of(error)
         self._metrics.database_up.set(0)
         _log.warning("rows cannot be written now", exc_info=loggable(error))
+        reason = f"the database takes no rows now: {self._away}"
+        self._queue.shut(StorageAway(reason))
         kind = StorageAway if isinstance(error, AWAY_FAULTS) else StorageFault
-        refusal = kind(f"the database takes no rows now: {self._away}")
-        self._queue.shut(refusal)
         for item in group:
-            item.done.set_exception(refusal)
+            item.done.set_exception(kind(reason))
         self._hang_up()
 
     def _reconnect(self) -> None:
