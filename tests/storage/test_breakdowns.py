@@ -1,7 +1,9 @@
 """Figures by provider, pattern and strategy, and the slowest requests."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain, product
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,15 @@ import pytest
 from dirty_equals import IsApprox
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldseam.storage import Batch, RecoveryRecord, RequestRecord, Role, queries, writes
+from goldseam.storage import (
+    Batch,
+    RecoveryRecord,
+    RequestRecord,
+    Role,
+    breakdowns,
+    queries,
+    writes,
+)
 from goldseam.storage.ai_metrics import AIMetrics
 from goldseam.storage.engine import async_engine, tenant_transaction
 from goldseam.storage.roles import ALL_TENANTS
@@ -201,6 +211,43 @@ async def test_strategies_are_told_apart_by_what_came_before(
     assert fallback.low == IsApprox(0.2065, delta=0.001)
     assert fallback.high == 1.0
     assert [each.attempts for each in timeouts] == [1, 1]
+
+
+async def test_strategies_of_each_pattern_add_up_to_those_of_its_code(
+    engine: AsyncEngine,
+    writer: psycopg.Connection,
+    make_request: MakeRequest,
+    make_step: MakeStep,
+    make_batch: MakeBatch,
+) -> None:
+    """One question tells patterns and tenants apart, and nothing is lost between them."""
+    requests, steps = [], []
+    for n, (tenant, pattern) in enumerate(product(("acme", "other"), ("a", "b", None))):
+        for again in range(n + 1):
+            request = make_request(
+                10 * n + again,
+                tenant_id=tenant,
+                created_at=SINCE + timedelta(minutes=n, seconds=again),
+                first_error_code="TIMEOUT",
+                error_pattern=pattern and f"TIMEOUT:openai:{pattern}",
+            )
+            requests.append(request)
+            steps.append(make_step(request, 1, tenant_id=tenant, was_successful=again % 2 == 0))
+    writes.write(writer, make_batch(*requests, recoveries=steps), UNTIL)
+    for tenant, count in (("acme", 3), (ALL_TENANTS, 6)):
+        async with tenant_transaction(engine, tenant) as connection:
+            whole = await queries.strategies(connection, **WINDOW, error_code="TIMEOUT")
+            parts = await queries.strategies_by_pattern(connection, **WINDOW, error_code="TIMEOUT")
+            alone = await queries.strategies(
+                connection, **WINDOW, error_pattern="TIMEOUT:openai:b", tenant_id="acme"
+            )
+
+        assert len(parts) == count
+        assert parts["acme", "TIMEOUT:openai:b"] == alone
+        assert [each.attempts for each in alone] == [2]
+        assert breakdowns.together(chain.from_iterable(parts.values())) == [
+            replace(each, avg_time_ms=IsApprox(each.avg_time_ms)) for each in whole
+        ]
 
 
 async def test_a_later_step_of_an_unknown_call_counts(

@@ -260,6 +260,11 @@ QUESTIONS: Final = {
         WINDOW,
         {"ix_ai_request_logs_first_error": "tenant_id first_error_code created_at"},
     ),
+    "strategies against each error of a code": Question(
+        asked(queries.strategies_by_pattern, error_code="TIMEOUT"),
+        WINDOW,
+        {"ix_ai_request_logs_first_error": "tenant_id first_error_code created_at"},
+    ),
     "written since": Question(lambda conn: changes.written_since(conn, LAST, limit=500), LATER, {}),
     "one pattern": Question(
         lambda conn: patterns.pattern(conn, "1-3"),

@@ -4,8 +4,8 @@
 rows at the edges; only what strategies did against one error is read from the steps themselves.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import sqrt
 from typing import Any, Final
@@ -195,8 +195,48 @@ async def strategies(
         wanted = {"tenant": tenant, "code": code, "pattern": error_pattern}
         wanted = {name: value for name, value in wanted.items() if value is not None}
         given = {"since": since, "until": until, **wanted}
-    rows = await conn.execute(statement(_STRATEGIES.format(source=source)), given)
+    query = _STRATEGIES.format(of_pattern="", source=source)
+    rows = await conn.execute(statement(query), given)
     return [_strategy(dict(row)) for row in rows.mappings()]
+
+
+async def strategies_by_pattern(
+    conn: AsyncConnection, *, since: datetime, until: datetime, error_code: str
+) -> dict[tuple[str, str | None], list[StrategyFigures]]:
+    """Return what `strategies` does for each tenant and pattern of an error code, asked once."""
+    tenant = tenant_of(conn)
+    query = _STRATEGIES.format(of_pattern=_OF_PATTERN, source=_steps_after_errors(tenant, None))
+    given = {"since": since, "until": until, "code": error_code}
+    given |= {"tenant": tenant} if tenant else {}
+    found: dict[tuple[str, str | None], list[StrategyFigures]] = {}
+    for row in (await conn.execute(statement(query), given)).mappings():
+        figures = dict(row)
+        pattern = figures.pop("tenant_id"), figures.pop("error_pattern")
+        found.setdefault(pattern, []).append(_strategy(figures))
+    return found
+
+
+def together(parts: Iterable[StrategyFigures]) -> list[StrategyFigures]:
+    """Return the figures of several patterns as those of one, the most used first."""
+    sums: dict[tuple[str, str, tuple[str, ...]], list[StrategyFigures]] = {}
+    for part in parts:
+        sums.setdefault((part.strategy, part.provider, part.after), []).append(part)
+    return sorted(map(_added, sums.values()), key=lambda figures: -figures.attempts)
+
+
+def _added(parts: Sequence[StrategyFigures]) -> StrategyFigures:
+    attempts = sum(part.attempts for part in parts)
+    successes = sum(part.successes for part in parts)
+    low, high = wilson(successes, attempts)
+    time_ms = sum(part.avg_time_ms * part.attempts for part in parts)
+    return replace(
+        parts[0],
+        attempts=attempts,
+        successes=successes,
+        low=low,
+        high=high,
+        avg_time_ms=time_ms / attempts,
+    )
 
 
 async def slowest_keys(
@@ -252,27 +292,31 @@ def wilson(successes: int, attempts: int) -> tuple[float, float]:
 
 
 _STRATEGIES: Final = """
-    SELECT strategy, provider, after, sum(attempt_count)::bigint AS attempts,
+    SELECT {of_pattern}strategy, provider, after, sum(attempt_count)::bigint AS attempts,
         coalesce(sum(success_count), 0)::bigint AS successes,
         (sum(recovery_time_ms) / sum(attempt_count))::float8 AS avg_time_ms
     FROM {source}
-    GROUP BY 1, 2, 3 HAVING sum(attempt_count) > 0
-    ORDER BY attempts DESC, 1, 2, 3
+    GROUP BY {of_pattern}strategy, provider, after HAVING sum(attempt_count) > 0
+    ORDER BY attempts DESC, strategy, provider, after
 """
+_OF_PATTERN: Final = "tenant_id, error_pattern, "
 
 _STEP_KEY: Final = f"strategy_name AS strategy, {STEP_PROVIDER} AS provider, after"
 
 # A request starts before its steps, by an hour at most where the clock is set in between. Those
 # that met the error are few and found by their own index; the steps are joined to them.
+# They are looked for first, for to plan a join of two tables with many days takes far longer.
 _STEPS_AFTER_ERRORS: Final = """
     (
-        SELECT {columns} FROM ai_error_recovery
-        WHERE created_at >= :since AND created_at < :until {mine}
-            AND (tenant_id, request_log_id) IN (
-                SELECT l.tenant_id, l.id FROM ai_request_logs AS l
-                WHERE l.first_error_code = :code AND l.created_at < :until
-                    AND l.created_at >= :since - interval '1 hour' {conditions}
-            )
+        WITH met AS MATERIALIZED (
+            SELECT l.tenant_id, l.id, l.error_pattern FROM ai_request_logs AS l
+            WHERE l.first_error_code = :code AND l.created_at < :until
+                AND l.created_at >= :since - interval '1 hour' {conditions}
+        )
+        SELECT met.tenant_id, met.error_pattern, {columns}
+        FROM ai_error_recovery AS step
+        JOIN met ON (met.tenant_id, met.id) = (step.tenant_id, step.request_log_id)
+        WHERE step.created_at >= :since AND step.created_at < :until {mine}
     ) AS steps
 """
 
@@ -406,7 +450,7 @@ def _steps_after_errors(tenant: str | None, error_pattern: str | None) -> str:
     conditions += "AND l.error_pattern = :pattern" if error_pattern else ""
     return _STEPS_AFTER_ERRORS.format(
         columns=f"{_STEP_KEY}, {raw}",
-        mine="AND tenant_id = :tenant" if tenant else "",
+        mine="AND step.tenant_id = :tenant" if tenant else "",
         conditions=conditions,
     )
 

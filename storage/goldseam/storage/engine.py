@@ -91,10 +91,13 @@ def async_engine(
         pool_wait_s: Seconds to wait for one of them; then SQLAlchemy's `TimeoutError`.
     """
     parsed = parse_url(url)
+    arguments = _connect_arguments(parsed, role, statement_timeout_s)
+    # A plan for any window takes it for short, and reads a month one call after another.
+    arguments["options"] += " -c plan_cache_mode=force_custom_plan"
     engine = create_async_engine(
         parsed.set(drivername="postgresql+psycopg"),
         connect_args={
-            **_connect_arguments(parsed, role, statement_timeout_s),
+            **arguments,
             "cursor_factory": psycopg.AsyncRawCursor,
         },
         # As PostgreSQL counts them: psycopg would read a long text anew each time for its own.

@@ -21,6 +21,7 @@ from goldseam.storage.breakdowns import (
     providers,
     slowest_keys,
     strategies,
+    strategies_by_pattern,
     top_errors,
 )
 from goldseam.storage.engine import tenant_of
@@ -46,6 +47,7 @@ __all__ = [
     "slowest",
     "statistics",
     "strategies",
+    "strategies_by_pattern",
     "tenant_of",
     "top_errors",
     "trace",

@@ -1,19 +1,21 @@
 """`POST /api/v1/ai/logs/errors/{code}/fix`: what to do about an error, by what has worked here."""
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.api import evidence, suggestions
 from goldseam.api.deps import Connection, needs
-from goldseam.api.parameters import HOURS_MAX, NO_NUL, Id, Window, window
+from goldseam.api.parameters import HOURS_MAX, NO_NUL, Id, window
 from goldseam.api.problems import NotFound, ProblemRoute
 from goldseam.api.schemas.errors import Evidence
 from goldseam.api.schemas.fixes import FixSuggestions, Wasted
 from goldseam.errors import ErrorCode, classify, fingerprint, fix_for
 from goldseam.errors import Evidence as ErrorEvidence
 from goldseam.storage import patterns, queries
+from goldseam.storage.breakdowns import StrategyFigures, together
 from goldseam.storage.keys import Scope
 
 router = APIRouter(prefix="/logs", tags=["errors"], route_class=ProblemRoute)
@@ -44,8 +46,15 @@ async def fix(
     lately = await window(hours=hours)
     key = fingerprint(error_message).key if error_message else None
     those = await patterns.patterns_of(connection, known, key=key)
-    found = {each.pattern_id: await _weighed(connection, lately, each) for each in those}
-    weighed = await _all_weighed(connection, lately, known, list(found.values()), by_key=bool(key))
+    did = await queries.strategies_by_pattern(
+        connection, since=lately.since, until=lately.until, error_code=known
+    )
+    found = {
+        each.pattern_id: _weighed(did.get((each.tenant_id, each.error_pattern), []))
+        for each in those
+    }
+    weighed = [each for one in found.values() for each in one] if key else []
+    weighed = weighed or _weighed(together(chain.from_iterable(did.values())))
     advice = fix_for(known)
     proposed = suggestions.actions(found, those)
     told = suggestions.sentences(weighed)
@@ -79,31 +88,5 @@ def code_of(code: str, message: str) -> ErrorCode:
     return known
 
 
-async def _weighed(
-    connection: AsyncConnection, lately: Window, pattern: patterns.Pattern
-) -> list[Evidence]:
-    found = await queries.strategies(
-        connection,
-        since=lately.since,
-        until=lately.until,
-        error_pattern=pattern.error_pattern,
-        tenant_id=pattern.tenant_id,
-    )
+def _weighed(found: Iterable[StrategyFigures]) -> list[Evidence]:
     return [evidence.weigh(each) for each in found]
-
-
-async def _all_weighed(
-    connection: AsyncConnection,
-    lately: Window,
-    code: ErrorCode,
-    found: list[list[Evidence]],
-    *,
-    by_key: bool,
-) -> list[Evidence]:
-    """Return the evidence of the message's patterns, else of the whole code."""
-    if by_key and any(found):
-        return [each for one in found for each in one]
-    whole = await queries.strategies(
-        connection, since=lately.since, until=lately.until, error_code=code
-    )
-    return [evidence.weigh(each) for each in whole]
