@@ -113,8 +113,8 @@ def test_a_new_partition_has_the_indexes_and_locks_of_its_table(owner: psycopg.C
     ).fetchall()
 
     assert rows == [
-        ("ai_error_recovery_default", True, 3),
-        ("ai_error_recovery_p20260314", True, 3),
+        ("ai_error_recovery_default", True, 4),
+        ("ai_error_recovery_p20260314", True, 4),
         ("ai_request_logs_default", True, 7),
         ("ai_request_logs_p20260314", True, 7),
     ]
