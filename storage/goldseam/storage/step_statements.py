@@ -75,6 +75,16 @@ INSERT_RECOVERIES: Final = f"""
 """
 """Store what is new, in the order of which the batch knows."""
 
+HAS_UNLINKED: Final = """
+    SELECT EXISTS (
+        SELECT FROM ai_error_recovery
+        WHERE request_log_id IS NULL AND trace_id = ANY(%(traces)s)
+            AND tenant_id = ANY(%(tenants)s)
+            AND created_at >= %(earliest)s AND created_at <= %(latest)s
+    )
+"""
+"""Whether there are such steps at all; most batches have none, and this is planned far sooner."""
+
 FIND_UNLINKED: Final = f"""
     SELECT {_LINKED}
     FROM ai_error_recovery AS step

@@ -233,6 +233,8 @@ def _link_steps(
         "within": NESTED_WITHIN,
     }
     with conn.transaction(), conn.cursor() as cursor:
+        if cursor.execute(step_statements.HAS_UNLINKED, where).fetchone() == (False,):
+            return
         steps = cursor.execute(step_statements.FIND_UNLINKED, where).fetchall()
         if not steps:
             return
