@@ -29,6 +29,9 @@ _STORE_LIMIT_S: Final = 60
 """What was acknowledged because it is in the spool is in the tables by then."""
 
 _REPEAT_AFTER_S: Final = 0.2
+_MODULES: Final = (
+    "import genai_prices.data, goldseam.cli.app, goldseam.cli.workers, goldseam.collector"
+)
 _ADDRESS: Final = re.compile(r"listens on http://([^;\s]+)")
 
 
@@ -118,13 +121,25 @@ def collector(url: str, data_dir: Path, postmaster: int) -> Iterator[Collector]:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
             stderr=stderr,
-            env=os.environ | {"GOLDSEAM_DATABASE_URL": url, "COLUMNS": "200"},
+            env=_compiled(data_dir.with_name("bytecode"))
+            | {"GOLDSEAM_DATABASE_URL": url, "COLUMNS": "200"},
         )
     try:
         yield Collector(_address(process, log), process.pid, url, postmaster)
     finally:
         process.terminate()
         process.wait(_START_LIMIT_S)
+
+
+def _compiled(folder: Path) -> dict[str, str]:
+    """Return an environment in which modules are compiled, as pip leaves those that it installs.
+
+    Compiling the price list alone takes 65 MiB for a moment, which would be the peak.
+    """
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["PYTHONPYCACHEPREFIX"] = str(folder)
+    subprocess.run([sys.executable, "-c", _MODULES], env=env, check=True)  # noqa: S603 - our own
+    return env
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -57,7 +57,6 @@ class Submission:
     accepted: Future[Accepted] = field(default_factory=_running)
     taken: bool = False
     due_s: float = 0.0
-    stored: Future[Stored] | None = None
     refusal: Unavailable | None = None
 
 
@@ -79,7 +78,7 @@ class Keeper:
         self._ack_timeout_s = ack_timeout_s
         self._metrics = metrics
         self._changed = threading.Condition()
-        self._watched: deque[Submission] = deque()
+        self._watched: deque[tuple[Submission, Future[Stored]]] = deque()
         self._to_keep: list[Submission] = []
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="goldseam-keeper", daemon=True)
@@ -102,14 +101,12 @@ class Keeper:
 
     def watch(self, submission: Submission, stored: Future[Stored]) -> None:
         """Answer once `stored` is done, and keep the body if that takes too long."""
-        submission.stored = stored
         submission.due_s = time.monotonic() + self._ack_timeout_s
         with self._changed:
-            while self._watched and self._watched[0].taken:
-                self._watched.popleft()
             if not self._watched:
                 self._changed.notify()
-            self._watched.append(submission)
+            self._watched.append((submission, stored))
+        # The submission does not know the future: a circle of the two would outlive the answer.
         stored.add_done_callback(partial(self._settle, submission))
 
     def keep(self, submission: Submission, refusal: Unavailable) -> None:
@@ -142,39 +139,47 @@ class Keeper:
             if submission.taken:
                 return False
             submission.taken = True
+            self._forget_taken()
             return True
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                if not self._to_keep and not self._closed:
-                    self._changed.wait(self._next_due_in_s())
-                overdue = self._overdue()
-                group, self._to_keep = [*self._to_keep, *overdue], []
-                if self._closed and not group:
-                    return
-            if overdue:
-                self._queue.stall(_slow(self._ack_timeout_s))
-            for submission in overdue:
-                if submission.stored is not None:
-                    submission.stored.cancel()
-            self._answer(group)
+        while self._round():
+            pass
+
+    def _round(self) -> bool:
+        """Wait for something to keep and keep it; return False at the end."""
+        with self._changed:
+            if not self._to_keep and not self._closed:
+                self._changed.wait(self._next_due_in_s())
+            overdue = self._overdue()
+            group, self._to_keep = [*self._to_keep, *(late for late, _ in overdue)], []
+            if self._closed and not group:
+                return False
+        if overdue:
+            self._queue.stall(_slow(self._ack_timeout_s))
+        for _, stored in overdue:
+            stored.cancel()
+        self._answer(group)
+        return True
 
     def _next_due_in_s(self) -> float | None:
-        while self._watched and self._watched[0].taken:
-            self._watched.popleft()
-        return max(0.0, self._watched[0].due_s - time.monotonic()) if self._watched else None
+        self._forget_taken()
+        return max(0.0, self._watched[0][0].due_s - time.monotonic()) if self._watched else None
 
-    def _overdue(self) -> list[Submission]:
+    def _forget_taken(self) -> None:
+        while self._watched and self._watched[0][0].taken:
+            self._watched.popleft()
+
+    def _overdue(self) -> list[tuple[Submission, Future[Stored]]]:
         """Take what has waited too long for its commit."""
         now_s = time.monotonic()
         overdue = []
-        while self._watched and self._watched[0].due_s <= now_s:
-            submission = self._watched.popleft()
+        while self._watched and self._watched[0][0].due_s <= now_s:
+            submission, stored = self._watched.popleft()
             if not submission.taken:
                 submission.taken = True
                 submission.refusal = _slow(self._ack_timeout_s)
-                overdue.append(submission)
+                overdue.append((submission, stored))
         return overdue
 
     def _answer(self, group: Sequence[Submission]) -> None:

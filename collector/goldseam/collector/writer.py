@@ -103,6 +103,7 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - the thread must outlive any fault
                 self._lose_connection(error, group)
                 self._reconnect()
+            del group  # or its rows would be held until others come
         self._hang_up()
 
     def _store(self, group: Sequence[Waiting]) -> None:
