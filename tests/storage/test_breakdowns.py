@@ -1,7 +1,7 @@
 """Figures by provider, pattern and strategy, and the slowest requests."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, product
 from typing import Any
@@ -110,6 +110,30 @@ async def test_errors_are_ranked_with_what_became_of_them(
     assert first.error_message == "Request timed out."
     assert alone == first
     assert [each.count for each in everybody] == [3, 1]
+
+
+async def test_an_overview_says_the_same_as_its_parts(
+    engine: AsyncEngine, store: Callable[..., None]
+) -> None:
+    """Its totals, providers and errors are those that are asked for one by one."""
+    mended = {**TIMEOUT, "error_code": None, "recovery_outcome": "recovered", "retry_count": 1}
+    store(
+        {**TIMEOUT, "status": "error", "processing_time_ms": 300.0, "tokens_used": 5},
+        {**mended, "provider_used": "ollama", "recovery_strategy": "fallback"},
+        {"error_code": "AUTH", "error_pattern": "AUTH:openai:b", "status": "error"},
+        {"status": "pending", "processing_time_ms": 0.0},
+    )
+    async with tenant_transaction(engine, "acme") as connection:
+        whole = await queries.overview(connection, **WINDOW, patterns=1)
+        totals = await queries.statistics(connection, **WINDOW)
+        providers = await queries.providers(connection, **WINDOW)
+        errors = await queries.top_errors(connection, **WINDOW, limit=1)
+        empty = await queries.overview(connection, since=UNTIL, until=UNTIL, patterns=1)
+
+    assert whole.totals == replace(totals, p50=0.0, p95=0.0, p99=0.0)
+    assert whole.providers == providers
+    assert whole.errors == [replace(each, previous_count=None) for each in errors]
+    assert (empty.totals, empty.providers, empty.errors) == (queries.Statistics(), [], [])
 
 
 async def test_the_slowest_come_first_from_lists_and_edges(

@@ -5,17 +5,18 @@ than that: counters go on moving under a reader's eyes and are no reason to refu
 """
 
 import hashlib
-import json
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import Header, Request, Response
-from fastapi.encoders import jsonable_encoder
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from goldseam.api.problems import Problem
 
 _HEADER_MAX: Final = 1_000
+
+_ANYTHING: Final = TypeAdapter[Any](Any)
+"""Writes models and plain values alike, each walked once."""
 
 IfMatch = Annotated[
     str | None,
@@ -70,34 +71,34 @@ def answer(
         revised: What people change, for `check`.
         max_age_s: How long a client need not ask again.
     """
-    encoded = _plain(body)
-    etag = tag(encoded if identity is None else identity, revised=revised)
+    encoded = _json(body)
+    etag = _tag(encoded if identity is None else _json(identity), revised)
     headers = {"ETag": etag, "Cache-Control": f"private, max-age={max_age_s}"}
     if etag in _tags(request.headers.get("if-none-match", "")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(json.dumps(encoded), headers=headers, media_type="application/json")
+    return Response(encoded, headers=headers, media_type="application/json")
 
 
 def tag(body: Any, *, revised: Any = None) -> str:
     """Return the ETag of `body`, which begins with the revision where there is one."""
+    return _tag(_json(body), revised)
+
+
+def _tag(encoded: bytes, revised: Any) -> str:
     revision = "" if revised is None else _revision(revised)
-    return f'W/"{revision}{_digest(_plain(body))}"'
+    return f'W/"{revision}{_digest(encoded)}"'
 
 
 def _revision(revised: Any) -> str:
-    return f"{_digest(_plain(revised))}-"
+    return f"{_digest(_json(revised))}-"
 
 
-def _plain(value: Any) -> Any:
-    """Return what JSON can hold; a model is walked once and by its own serializer."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", by_alias=True)
-    return jsonable_encoder(value)
+def _json(value: Any) -> bytes:
+    return _ANYTHING.dump_json(value, by_alias=True)
 
 
-def _digest(encoded: Any) -> str:
-    text = json.dumps(encoded, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _digest(encoded: bytes) -> str:
+    return hashlib.sha256(encoded).hexdigest()[:32]
 
 
 def _tags(header: str) -> set[str]:

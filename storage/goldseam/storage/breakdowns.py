@@ -13,7 +13,16 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.storage.engine import tenant_of
-from goldseam.storage.figures import Selection, mean, percent_of, percentile, statement, sums_by
+from goldseam.storage.figures import (
+    Selection,
+    Statistics,
+    mean,
+    percent_of,
+    percentile,
+    statement,
+    sums_by,
+    totals_of,
+)
 from goldseam.storage.measures import (
     ANSWERED,
     ERROR_MEASURES,
@@ -74,7 +83,7 @@ class ErrorFigures:
         pattern_id: Key in `ai_error_analysis`; the tenant hit last, where all are asked for.
         error_message: The pattern's message, its variables masked.
         count: Calls that met it, mended or not.
-        previous_count: The same in the window of equal length before.
+        previous_count: The same in the window of equal length before; None: not asked for.
         recovered: Those of `count` that were mended.
         failed: Those of `count` that failed for good.
     """
@@ -85,13 +94,28 @@ class ErrorFigures:
     error_message: str
     provider: str
     count: int
-    previous_count: int
+    previous_count: int | None
     recovered: int
     failed: int
     first_seen: datetime
     last_occurred: datetime
     resolution_status: str
     auto_correction_enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A window in figures, by provider and by error pattern.
+
+    Attributes:
+        totals: As `statistics` returns them, without percentiles.
+        providers: The most used first.
+        errors: The most frequent first, without the window before.
+    """
+
+    totals: Statistics
+    providers: list[ProviderFigures]
+    errors: list[ErrorFigures]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,12 +151,7 @@ async def providers(
     """Return the figures of each provider of [`since`, `until`), the most used first."""
     selection = Selection(since=since, until=until, module=module, tenant_id=tenant_id)
     sums = await sums_by(conn, selection, "provider")
-    errors = await _codes_by_provider(conn, selection)
-    found = [
-        _provider(name, row, percentile(bins_of(row["durations"]), 95), errors.get(name, {}))
-        for (name,), row in sums.items()
-    ]
-    return sorted(found, key=lambda figures: -figures.total_requests)
+    return _providers(sums, await _errors(conn, selection))
 
 
 async def top_errors(
@@ -153,18 +172,38 @@ async def top_errors(
     previous = {
         row["error_pattern"]: row["occurrence_count"] for row in await _errors(conn, before)
     }
-    known = await _patterns(conn, [row["error_pattern"] for row in counted], selection.tenant(conn))
+    known = await _patterns(conn, counted, selection.tenant(conn))
     return [
-        ErrorFigures(
-            **known[row["error_pattern"]],
-            count=row["occurrence_count"],
-            previous_count=previous.get(row["error_pattern"], 0),
-            recovered=row["recovered_count"],
-            failed=row["failed_count"],
-        )
+        _error(row, known[row["error_pattern"]], previous.get(row["error_pattern"], 0))
         for row in counted
         if row["error_pattern"] in known
     ]
+
+
+async def overview(
+    conn: AsyncConnection, *, since: datetime, until: datetime, patterns: int
+) -> Overview:
+    """Return what `statistics`, `providers` and `top_errors` share, each roll-up asked once.
+
+    Args:
+        conn: Transaction.
+        since: Earliest start, included.
+        until: Latest start, not included.
+        patterns: Error patterns at most.
+    """
+    selection = Selection(since=since, until=until)
+    sums = await sums_by(conn, selection, "provider")
+    met = await _errors(conn, selection)
+    known = await _patterns(conn, met[:patterns], selection.tenant(conn))
+    return Overview(
+        totals=totals_of(sums.values()),
+        providers=_providers(sums, met),
+        errors=[
+            _error(row, known[row["error_pattern"]], None)
+            for row in met[:patterns]
+            if row["error_pattern"] in known
+        ],
+    )
 
 
 async def strategies(
@@ -362,6 +401,29 @@ _PATTERNS: Final = """
 """
 
 
+def _providers(
+    sums: Mapping[tuple[str, ...], Mapping[str, Any]], met: Iterable[Mapping[str, Any]]
+) -> list[ProviderFigures]:
+    errors = _codes_by_provider(met)
+    found = [
+        _provider(name, row, percentile(bins_of(row["durations"]), 95), errors.get(name, {}))
+        for (name,), row in sums.items()
+    ]
+    return sorted(found, key=lambda figures: -figures.total_requests)
+
+
+def _error(
+    counted: Mapping[str, Any], pattern: Mapping[str, Any], previous_count: int | None
+) -> ErrorFigures:
+    return ErrorFigures(
+        **pattern,
+        count=counted["occurrence_count"],
+        previous_count=previous_count,
+        recovered=counted["recovered_count"],
+        failed=counted["failed_count"],
+    )
+
+
 def _provider(
     name: str, sums: Mapping[str, Any], p95: float, errors: dict[str, int]
 ) -> ProviderFigures:
@@ -409,11 +471,9 @@ async def _errors(conn: AsyncConnection, selection: Selection) -> list[dict[str,
     return [dict(row) for row in rows.mappings()]
 
 
-async def _codes_by_provider(
-    conn: AsyncConnection, selection: Selection
-) -> dict[str, dict[str, int]]:
+def _codes_by_provider(met: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
-    for row in await _errors(conn, selection):
+    for row in met:
         code, provider = row["error_pattern"].split(":", 2)[:2]
         codes = found.setdefault(provider, {})
         codes[code] = codes.get(code, 0) + row["occurrence_count"]
@@ -421,10 +481,12 @@ async def _codes_by_provider(
 
 
 async def _patterns(
-    conn: AsyncConnection, patterns: list[str], tenant: str | None
+    conn: AsyncConnection, met: Iterable[Mapping[str, Any]], tenant: str | None
 ) -> dict[str, dict[str, Any]]:
     query = _PATTERNS.format(mine="AND tenant_id = :tenant" if tenant else "")
-    given = {"patterns": patterns} | ({"tenant": tenant} if tenant else {})
+    given = {"patterns": [row["error_pattern"] for row in met]} | (
+        {"tenant": tenant} if tenant else {}
+    )
     rows = (await conn.execute(statement(query), given)).mappings()
     return {row["error_pattern"]: dict(row) for row in rows}
 

@@ -5,7 +5,7 @@ Counts, sums and means are exact. Percentiles are exact where no whole hour is a
 model is; else they come from histograms, within 5 %.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -166,6 +166,16 @@ async def statistics(
     sums = (await sums_by(conn, selection))[()]
     percentiles = await _percentiles(conn, selection, sums)
     return Statistics(**(_counted(sums) | percentiles))
+
+
+def totals_of(parts: Collection[Mapping[str, Any]]) -> Statistics:
+    """Return what parts of a window come to together, percentiles left out.
+
+    Args:
+        parts: What `sums_by` returned for each.
+    """
+    sums = {measure.name: sum(part[measure.name] for part in parts) for measure in MEASURES}
+    return Statistics(**_counted(sums))
 
 
 async def sums_by(

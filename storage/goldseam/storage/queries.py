@@ -16,8 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.semconv.ids import log_id_time_ms
 from goldseam.storage.breakdowns import (
     ErrorFigures,
+    Overview,
     ProviderFigures,
     StrategyFigures,
+    overview,
     providers,
     slowest_keys,
     strategies,
@@ -32,12 +34,14 @@ from goldseam.storage.records import RecoveryRecord, RequestRecord
 __all__ = [
     "DEFAULT_WINDOW",
     "ErrorFigures",
+    "Overview",
     "ProviderFigures",
     "RecentFilter",
     "RequestRow",
     "Statistics",
     "StrategyFigures",
     "Trace",
+    "overview",
     "providers",
     "recent",
     "recent_query",

@@ -71,12 +71,10 @@ async def top_errors(
 )
 async def summary(connection: Connection, window: WindowOf) -> Summary:
     """Show how the calls went, what failing cost, and what to look at."""
-    since, until = window.since, window.until
-    totals = await queries.statistics(connection, since=since, until=until)
-    by_provider = await queries.providers(connection, since=since, until=until)
-    patterns = await queries.top_errors(
-        connection, since=since, until=until, limit=_PATTERNS_IN_SUMMARY
+    found = await queries.overview(
+        connection, since=window.since, until=window.until, patterns=_PATTERNS_IN_SUMMARY
     )
+    totals = found.totals
     return Summary(
         error_rate=f"{round(totals.error_rate, 1):g}%",
         error_rate_ratio=totals.error_rate / 100,
@@ -84,9 +82,9 @@ async def summary(connection: Connection, window: WindowOf) -> Summary:
         success_count=totals.success_count,
         timeout_count=totals.timeout_count,
         avg_processing_time_ms=totals.avg_time,
-        provider_performance={each.provider: _summary_provider(each) for each in by_provider},
-        top_errors=_by_code(patterns)[:_TOP_IN_SUMMARY],
-        recommendations=advice.recommendations(totals, by_provider, patterns),
+        provider_performance={each.provider: _summary_provider(each) for each in found.providers},
+        top_errors=_by_code(found.errors)[:_TOP_IN_SUMMARY],
+        recommendations=advice.recommendations(totals, found.providers, found.errors),
         failure_price=FailurePrice(
             wasted_s=totals.wasted_ms / 1000,
             wasted_tokens=totals.wasted_tokens,
