@@ -1449,7 +1449,8 @@ CREATE TABLE ai_stats_slow_hour (
     id UUID NOT NULL, 
     processing_time_ms DOUBLE PRECISION NOT NULL, 
     CONSTRAINT pk_ai_stats_slow_hour PRIMARY KEY (tenant_id, bucket, created_at, id)
-);
+)
+ PARTITION BY RANGE (bucket);
 
 CREATE INDEX ix_ai_stats_slow_hour_slowest ON ai_stats_slow_hour (tenant_id, processing_time_ms DESC, created_at);
 
@@ -1465,7 +1466,7 @@ COMMENT ON COLUMN ai_stats_slow_hour.id IS 'Request, as in ai_request_logs';
 
 COMMENT ON COLUMN ai_stats_slow_hour.processing_time_ms IS 'Its duration, milliseconds';
 
-ALTER TABLE ai_stats_slow_hour SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TABLE ai_stats_slow_hour_default PARTITION OF ai_stats_slow_hour DEFAULT;
 
 CREATE TABLE ai_stats_slow_hour_all (
     tenant_id TEXT NOT NULL, 
@@ -1474,7 +1475,8 @@ CREATE TABLE ai_stats_slow_hour_all (
     id UUID NOT NULL, 
     processing_time_ms DOUBLE PRECISION NOT NULL, 
     CONSTRAINT pk_ai_stats_slow_hour_all PRIMARY KEY (bucket, tenant_id, created_at, id)
-);
+)
+ PARTITION BY RANGE (bucket);
 
 CREATE INDEX ix_ai_stats_slow_hour_all_slowest ON ai_stats_slow_hour_all (processing_time_ms DESC, created_at);
 
@@ -1490,7 +1492,7 @@ COMMENT ON COLUMN ai_stats_slow_hour_all.id IS 'Request, as in ai_request_logs';
 
 COMMENT ON COLUMN ai_stats_slow_hour_all.processing_time_ms IS 'Its duration, milliseconds';
 
-ALTER TABLE ai_stats_slow_hour_all SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TABLE ai_stats_slow_hour_all_default PARTITION OF ai_stats_slow_hour_all DEFAULT;
 
 CREATE TABLE goldseam_keys (
     tenant_id TEXT NOT NULL, 
@@ -1846,7 +1848,11 @@ CREATE POLICY api_tenant ON ai_stats_step_day_all TO goldseam_api USING (current
 
 ALTER TABLE ai_stats_slow_hour ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ai_stats_slow_hour_default ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ai_stats_slow_hour FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_slow_hour_default FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY owner_all ON ai_stats_slow_hour TO goldseam_owner USING (true);
 
@@ -1861,7 +1867,11 @@ CREATE POLICY api_tenant ON ai_stats_slow_hour TO goldseam_api USING (
 
 ALTER TABLE ai_stats_slow_hour_all ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE ai_stats_slow_hour_all_default ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE ai_stats_slow_hour_all FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE ai_stats_slow_hour_all_default FORCE ROW LEVEL SECURITY;
 
 CREATE POLICY owner_all ON ai_stats_slow_hour_all TO goldseam_owner USING (true);
 

@@ -1,17 +1,18 @@
 """Records to store, and connections to a migrated database in each role."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from goldseam.semconv import log_id
 from goldseam.storage import Batch, PatternRecord, RecoveryRecord, RequestRecord, Role
-from goldseam.storage.engine import connect
+from goldseam.storage.engine import async_engine, connect
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,3 +107,11 @@ def owner(database: str) -> Iterator[psycopg.Connection]:
     """Give a connection that acts as the owner of the tables."""
     with connect(database, Role.OWNER) as connection:
         yield connection
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    """Give the API's engine."""
+    engine = async_engine(database, Role.API)
+    yield engine
+    await engine.dispose()

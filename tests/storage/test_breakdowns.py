@@ -1,6 +1,6 @@
 """Figures by provider, pattern and strategy, and the slowest requests."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, product
@@ -16,13 +16,12 @@ from goldseam.storage import (
     Batch,
     RecoveryRecord,
     RequestRecord,
-    Role,
     breakdowns,
     queries,
     writes,
 )
 from goldseam.storage.ai_metrics import AIMetrics
-from goldseam.storage.engine import async_engine, tenant_transaction
+from goldseam.storage.engine import tenant_transaction
 from goldseam.storage.roles import ALL_TENANTS
 
 SINCE = datetime(2026, 3, 14, 0, 30, tzinfo=UTC)
@@ -35,14 +34,6 @@ pytestmark = pytest.mark.anyio
 MakeRequest = Callable[..., RequestRecord]
 MakeStep = Callable[..., RecoveryRecord]
 MakeBatch = Callable[..., Batch]
-
-
-@pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
-    """Give the API's engine."""
-    engine = async_engine(database, Role.API)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

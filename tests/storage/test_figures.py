@@ -1,6 +1,6 @@
 """What statistics count, and what they leave out."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,8 @@ import pytest
 from dirty_equals import IsApprox
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldseam.storage import Batch, RequestRecord, Role, writes
-from goldseam.storage.engine import async_engine, tenant_transaction
+from goldseam.storage import Batch, RequestRecord, writes
+from goldseam.storage.engine import tenant_transaction
 from goldseam.storage.queries import Statistics, statistics
 from goldseam.storage.roles import ALL_TENANTS
 
@@ -19,14 +19,6 @@ SINCE = datetime(2026, 3, 14, tzinfo=UTC)
 UNTIL = SINCE + timedelta(days=1)
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
-    """Give the API's engine."""
-    engine = async_engine(database, Role.API)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

@@ -22,14 +22,18 @@ def places(connection: psycopg.Connection, table: str) -> list[tuple[str, int]]:
 
 
 def test_a_range_of_days_is_made_once(database: str) -> None:
-    """Both tables get a partition for each day; asking again makes none."""
+    """Each table gets a partition for each day; asking again makes none."""
     first = partitions.ensure(database, DAY, DAY + timedelta(days=1))
 
     assert first.created == (
         "ai_request_logs_p20260314",
         "ai_error_recovery_p20260314",
+        "ai_stats_slow_hour_p20260314",
+        "ai_stats_slow_hour_all_p20260314",
         "ai_request_logs_p20260315",
         "ai_error_recovery_p20260315",
+        "ai_stats_slow_hour_p20260315",
+        "ai_stats_slow_hour_all_p20260315",
     )
     assert partitions.ensure(database, DAY, DAY + timedelta(days=1)) == partitions.PartitionReport()
 
@@ -70,9 +74,10 @@ def test_rows_of_a_new_day_move_out_of_the_default_partition(
     batch = make_batch(request, recoveries=[make_step(request, n) for n in (1, 2)])
     writes.write(writer, batch, NOW)
 
-    assert partitions.ensure(owner, DAY, DAY).rows_moved == 3
+    assert partitions.ensure(owner, DAY, DAY).rows_moved == 5
     assert places(writer, "ai_request_logs") == [("ai_request_logs_p20260314", 1)]
     assert places(writer, "ai_error_recovery") == [("ai_error_recovery_p20260314", 2)]
+    assert places(writer, "ai_stats_slow_hour") == [("ai_stats_slow_hour_p20260314", 1)]
     assert writes.write(writer, batch, NOW) == writes.WriteResult()
 
 
@@ -84,7 +89,7 @@ def test_two_processes_may_do_it_at_once(database: str) -> None:
         reports = [done.result(timeout=60) for done in running]
 
     made = [name for report in reports for name in report.created]
-    assert len(made) == len(set(made)) == 10
+    assert len(made) == len(set(made)) == 20
     assert [report.skipped for report in reports] == [0, 0]
 
 
@@ -97,7 +102,11 @@ def test_a_day_that_somebody_blocks_is_left_for_later(
         busy.execute("SELECT count(*) FROM ai_request_logs")
         report = partitions.ensure(database, DAY, DAY)
 
-    assert report.created == ("ai_error_recovery_p20260314",)
+    assert report.created == (
+        "ai_error_recovery_p20260314",
+        "ai_stats_slow_hour_p20260314",
+        "ai_stats_slow_hour_all_p20260314",
+    )
     assert report.skipped == 1
     assert "ai_request_logs_p20260314 is left for later" in caplog.text
     assert partitions.ensure(database, DAY, DAY).created == ("ai_request_logs_p20260314",)
@@ -117,6 +126,10 @@ def test_a_new_partition_has_the_indexes_and_locks_of_its_table(owner: psycopg.C
         ("ai_error_recovery_p20260314", True, 4),
         ("ai_request_logs_default", True, 7),
         ("ai_request_logs_p20260314", True, 7),
+        ("ai_stats_slow_hour_all_default", True, 2),
+        ("ai_stats_slow_hour_all_p20260314", True, 2),
+        ("ai_stats_slow_hour_default", True, 2),
+        ("ai_stats_slow_hour_p20260314", True, 2),
     ]
 
 

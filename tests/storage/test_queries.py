@@ -1,6 +1,6 @@
 """Questions about single requests."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from goldseam.storage import Batch, RecoveryRecord, RequestRecord, Role, writes
-from goldseam.storage.engine import async_engine, tenant_transaction
+from goldseam.storage import Batch, RecoveryRecord, RequestRecord, writes
+from goldseam.storage.engine import tenant_transaction
 from goldseam.storage.queries import (
     RecentFilter,
     RequestRow,
@@ -30,14 +30,6 @@ NOW = datetime.now(UTC).replace(microsecond=250)
 HOUR = timedelta(hours=1)
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
-    """Give the API's engine."""
-    engine = async_engine(database, Role.API)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.fixture

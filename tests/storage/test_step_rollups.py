@@ -1,6 +1,6 @@
 """Whatever steps arrive, in whatever order: what came before each, and the sums, are right."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -276,14 +276,6 @@ def test_a_day_whose_steps_are_gone_keeps_their_sums_when_made_anew(
     rollups.rebuild(owner, date(2026, 3, 14))
 
     assert rolled_up(writer, "day", "acme") == before
-
-
-@pytest.fixture
-async def engine(database: str) -> AsyncIterator[AsyncEngine]:
-    """Give the API's engine."""
-    engine = async_engine(database, Role.API)
-    yield engine
-    await engine.dispose()
 
 
 @pytest.mark.anyio

@@ -364,6 +364,7 @@ _STEPS_AFTER_ERRORS: Final = """
 _SLOWEST_LISTED: Final = """
     SELECT tenant_id, created_at, id, processing_time_ms AS ms FROM ai_stats_slow_hour{suffix}
     WHERE {mine}created_at >= :since AND created_at < :until AND processing_time_ms >= :min_ms
+        AND bucket >= :first AND bucket <= :last
     ORDER BY processing_time_ms DESC LIMIT :limit
 """
 
@@ -371,7 +372,8 @@ _BAR: Final = """
     SELECT max(bar.processing_time_ms)
     FROM unnest(ARRAY[CAST(:first AS timestamptz), CAST(:last AS timestamptz)]) AS cut (hour)
     CROSS JOIN LATERAL (
-        SELECT processing_time_ms FROM ai_stats_slow_hour{suffix} WHERE {mine}bucket = cut.hour
+        SELECT processing_time_ms FROM ai_stats_slow_hour{suffix}
+        WHERE {mine}bucket = cut.hour AND bucket IN (:first, :last)
         ORDER BY processing_time_ms DESC OFFSET {kept} - 1 LIMIT 1
     ) AS bar
 """

@@ -60,12 +60,11 @@ def connect(
     parsed = parse_url(url)
     conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        arguments = _connect_arguments(parsed, role, statement_timeout_s)
-        if statement_timeout_s is not None:
-            # The server hears nothing of a client that vanished, and its locks would stay.
-            idle_ms = int(statement_timeout_s * 1000)
-            arguments["options"] += f" -c idle_in_transaction_session_timeout={idle_ms}"
-        connection = psycopg.connect(conninfo, **arguments)
+        # The server hears nothing of a client that vanished, and its locks would stay.
+        limits = _timeouts(
+            statement_timeout_s, "statement_timeout", "idle_in_transaction_session_timeout"
+        )
+        connection = psycopg.connect(conninfo, **_connect_arguments(parsed, role, limits))
     except psycopg.OperationalError as error:
         raise readable(error, parsed) from error
     # `writes` counts on each statement seeing what was committed before it.
@@ -91,13 +90,13 @@ def async_engine(
         pool_wait_s: Seconds to wait for one of them; then SQLAlchemy's `TimeoutError`.
     """
     parsed = parse_url(url)
-    arguments = _connect_arguments(parsed, role, statement_timeout_s)
+    settings = _timeouts(statement_timeout_s, "statement_timeout")
     # A plan for any window takes it for short, and reads a month one call after another.
-    arguments["options"] += " -c plan_cache_mode=force_custom_plan"
+    settings["plan_cache_mode"] = "force_custom_plan"
     engine = create_async_engine(
         parsed.set(drivername="postgresql+psycopg"),
         connect_args={
-            **arguments,
+            **_connect_arguments(parsed, role, settings),
             "cursor_factory": psycopg.AsyncRawCursor,
         },
         # As PostgreSQL counts them: psycopg would read a long text anew each time for its own.
@@ -199,18 +198,19 @@ def readable(error: BaseException, url: URL) -> StorageError:
     )
 
 
-def _connect_arguments(
-    url: URL, role: Role | None, statement_timeout_s: float | None
-) -> dict[str, Any]:
+def _timeouts(timeout_s: float | None, *settings: str) -> dict[str, str]:
+    return {} if timeout_s is None else dict.fromkeys(settings, str(int(timeout_s * 1000)))
+
+
+def _connect_arguments(url: URL, role: Role | None, settings: dict[str, str]) -> dict[str, Any]:
+    """Return how to connect, in a session that begins with the server's `settings`."""
     given = url.query.get("options", ())
     options = [given] if isinstance(given, str) else list(given)
     if role is not None:
         # Compiling takes longer than any of our statements gains by it.
-        options += [f"-c role={role}", "-c jit=off"]
-    if statement_timeout_s is not None:
-        options.append(f"-c statement_timeout={int(statement_timeout_s * 1000)}")
+        settings = {"role": role, "jit": "off", **settings}
     return {
-        "options": " ".join(options),
+        "options": " ".join([*options, *(f"-c {name}={settings[name]}" for name in settings)]),
         "connect_timeout": CONNECT_TIMEOUT_S,
         **_KEEPALIVE,
     }

@@ -1,4 +1,4 @@
-"""Daily partitions of the two tables that grow.
+"""Daily partitions of the tables that grow and go with their days.
 
 The collector's maintenance calls `ensure` at start and every hour, for some days ahead. A day
 without a partition loses nothing: its rows go to the default partition, and move out of it when
@@ -21,7 +21,13 @@ from goldseam.storage.roles import Role
 
 _log = logging.getLogger(__name__)
 
-PARTITIONED: Final = ("ai_request_logs", "ai_error_recovery")
+PARTITIONED: Final = {
+    "ai_request_logs": "created_at",
+    "ai_error_recovery": "created_at",
+    "ai_stats_slow_hour": "bucket",
+    "ai_stats_slow_hour_all": "bucket",
+}
+"""Table → column that decides the day: the rows, and the lists that name some of them."""
 
 LOCK_TIMEOUT_S: Final = 2
 """Attaching waits for whoever uses the default partition, and everybody else waits behind it: a
@@ -117,6 +123,7 @@ def _create(conn: psycopg.Connection, table: str, day: date) -> int | None:
         "table": sql.Identifier(table),
         "default": sql.Identifier(f"{table}_default"),
         "partition": sql.Identifier(name(table, day)),
+        "column": sql.Identifier(PARTITIONED[table]),
         "start": sql.Literal(start),
         "end": sql.Literal(start + timedelta(days=1)),
     }
@@ -148,7 +155,7 @@ _PREPARE: Final = (
 # Through the table: no policy lets anyone, not even its owner, read a partition directly.
 _MOVE: Final = """
     WITH moved AS (
-        DELETE FROM {table} WHERE created_at >= {start} AND created_at < {end} RETURNING *
+        DELETE FROM {table} WHERE {column} >= {start} AND {column} < {end} RETURNING *
     )
     INSERT INTO {partition} SELECT * FROM moved
 """

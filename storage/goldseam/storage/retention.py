@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from goldseam.storage import horizon, partitions
-from goldseam.storage.rollup_tables import NAME_LISTS, SLOW, SUMS
+from goldseam.storage.rollup_tables import NAME_LISTS, SUMS
 
 ROLLUP_DAYS: Final = 400
 """Roll-ups are kept for 13 months and some days, so that a month compares with last year's."""
@@ -136,8 +136,10 @@ def _if_free(conn: psycopg.Connection, task: Callable[[], int], name: str) -> in
 def _count(conn: psycopg.Connection, table: str, day: date) -> int:
     # Through the table: no policy lets anyone read a partition directly.
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    query = sql.SQL("SELECT count(*) FROM {} WHERE created_at >= %s AND created_at < %s")
-    row = conn.execute(query.format(sql.Identifier(table)), (start, start + timedelta(days=1)))
+    query = sql.SQL("SELECT count(*) FROM {table} WHERE {column} >= %s AND {column} < %s").format(
+        table=sql.Identifier(table), column=sql.Identifier(partitions.PARTITIONED[table])
+    )
+    row = conn.execute(query, (start, start + timedelta(days=1)))
     return _number(row.fetchone())
 
 
@@ -146,8 +148,8 @@ def _drain_default(
 ) -> int | None:
     """Delete what no partition held; return how many rows that were, None if they are in use."""
     default = f"{table}_default"
-    where = sql.SQL("FROM {} WHERE created_at < %s AND tableoid = %s::regclass").format(
-        sql.Identifier(table)
+    where = sql.SQL("FROM {table} WHERE {column} < %s AND tableoid = %s::regclass").format(
+        table=sql.Identifier(table), column=sql.Identifier(partitions.PARTITIONED[table])
     )
 
     def drain() -> int:
@@ -160,7 +162,7 @@ def _drain_default(
 
 
 def _forget_sums(conn: psycopg.Connection, before: datetime, today: date) -> None:
-    """Delete lists of rows that are gone, and sums that are too old.
+    """Delete sums that are too old, and the names that they tell apart.
 
     Their keys lead with the tenant: whose they are is asked first, of the lists of names, which are
     short and as old as the sums.
@@ -168,10 +170,8 @@ def _forget_sums(conn: psycopg.Connection, before: datetime, today: date) -> Non
     midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
     oldest = min(midnight - timedelta(days=ROLLUP_DAYS), before)
     with conn.transaction():
-        rows = conn.execute(_TENANTS, {"day": before.date()}).fetchall()
+        rows = conn.execute(_TENANTS, {"day": oldest.date()}).fetchall()
         tenants = [row[0] for row in rows]
-        for table in SLOW.values():
-            conn.execute(_delete(table.name, "bucket"), (tenants, before))
         for table in SUMS:
             conn.execute(_delete(table.name, "bucket"), (tenants, oldest))
         for table in NAME_LISTS:

@@ -109,6 +109,16 @@ _EPOCH: Final = "timestamptz '1970-01-01T00:00:00Z'"
 _HOUR: Final = f"date_bin('1 hour', created_at, {_EPOCH})"
 _DAY_OF_HOUR: Final = f"date_bin('1 day', hour, {_EPOCH})"
 
+
+def scope(source: Source) -> str:
+    """Return the question for the first and last hour of what moved, and whether rows changed."""
+    return f"""
+        SELECT min({_HOUR}), max({_HOUR}), coalesce(bool_or(sign < 0), false) FROM {source.moved}
+    """
+
+
+SCOPE: Final = scope(REQUESTS)
+
 _MISSING: Final = """
     coalesce(
         (array_agg(DISTINCT d.{kind}) FILTER (
@@ -206,8 +216,10 @@ def add_up(
     dimensions: dict[str, str],
     measures: tuple[Measure, ...],
     condition: str,
-) -> str:
+) -> dict[bool, str]:
     """Return the statement that adds the moved rows to all tables of some kinds.
+
+    It comes twice, by whether all of them are of one hour: then the hour's sums are the day's.
 
     Args:
         source: Whose rows.
@@ -216,13 +228,28 @@ def add_up(
         measures: What is summed; a kind may leave some out.
         condition: Which rows count.
     """
+    return {
+        one_hour: _add_up(source, kinds, dimensions, measures, condition, one_hour=one_hour)
+        for one_hour in (False, True)
+    }
+
+
+def _add_up(
+    source: Source,
+    kinds: Iterable[dict[tuple[str, bool], Table]],
+    dimensions: dict[str, str],
+    measures: tuple[Measure, ...],
+    condition: str,
+    *,
+    one_hour: bool,
+) -> str:
     kept = ", ".join(_named(d) if d in source.named else f"r.{d}" for d in dimensions)
     places = ", ".join(str(n) for n in range(1, len(dimensions) + 3))
     marked = _marked(source, dimensions, measures, condition)
     names = f"{source.names} AS n ON n.day = (r.hour AT TIME ZONE 'UTC')::date AND n.tenant_id"
     upserts: list[str] = []
     for tables in kinds:
-        upserts += _upserts(tables, tuple(dimensions), measures)
+        upserts += _upserts(tables, tuple(dimensions), measures, one_hour=one_hour)
     return f"""
         WITH each AS MATERIALIZED (
             SELECT r.tenant_id, r.hour, {kept},
@@ -242,6 +269,8 @@ def _upserts(
     tables: dict[tuple[str, bool], Table],
     dimensions: tuple[str, ...],
     measures: tuple[Measure, ...],
+    *,
+    one_hour: bool,
 ) -> list[str]:
     """Return the parts of the statement that add to the tables of one kind."""
     parts = []
@@ -257,11 +286,9 @@ def _upserts(
         if ("day", everybody) in tables:
             daily = tables["day", everybody]
             key = ", ".join(("tenant_id", "day", *kept))
-            days = f"""(
-                SELECT tenant_id, {_DAY_OF_HOUR} AS day, {", ".join(kept)},
-                    {_sums_of_sums(measures)}
-                FROM {source} GROUP BY {key}
-            ) AS days"""
+            days = f"(SELECT *, {_DAY_OF_HOUR} AS day FROM {source}) AS days"
+            if not one_hour:
+                days = f"(SELECT {key}, {_sums_of_sums(measures)} FROM {days} GROUP BY {key}) AS d"
             parts.append(f"in_{daily} AS ({_upsert(daily, 'day', days, kept, measures)})")
     return parts
 
@@ -297,11 +324,14 @@ ADD_ERRORS: Final = add_up(
 _LISTED: Final = f"{ANSWERED} AND duplicate_of IS NULL"
 _ENTRY: Final = "tenant_id, bucket, created_at, id, processing_time_ms"
 
+_NEAR: Final = "t.bucket >= %(first)s AND t.bucket <= %(last)s"
+"""What every search in the lists asks for: so that it looks into the partitions of these hours."""
+
 
 def _forget_slow(*, everybody: bool) -> str:
     return f"""
         DELETE FROM {SLOW[everybody]} AS t USING goldseam_moved AS m
-        WHERE m.sign < 0 AND t.bucket = {_HOUR.replace("created_at", "m.created_at")}
+        WHERE {_NEAR} AND m.sign < 0 AND t.bucket = {_HOUR.replace("created_at", "m.created_at")}
             AND (t.tenant_id, t.created_at, t.id) = (m.tenant_id, m.created_at, m.id)
         RETURNING t.tenant_id, t.bucket
     """
@@ -317,6 +347,7 @@ def _relist_slow(*, everybody: bool) -> str:
             SELECT * FROM ai_request_logs AS l
             WHERE {mine} AND l.created_at >= touched.bucket
                 AND l.created_at < touched.bucket + interval '1 hour' AND {_LISTED}
+                AND l.created_at >= %(first)s AND l.created_at < %(last)s + interval '1 hour'
             ORDER BY l.processing_time_ms DESC LIMIT {SLOWEST_KEPT}
         ) AS l
         ON CONFLICT DO NOTHING
@@ -328,7 +359,7 @@ def _bar(*, everybody: bool, of: str) -> str:
     mine = "true" if everybody else f"t.tenant_id = {of}.tenant_id"
     return f"""
         SELECT t.processing_time_ms FROM {SLOW[everybody]} AS t
-        WHERE t.bucket = {of}.bucket AND {mine}
+        WHERE {_NEAR} AND t.bucket = {of}.bucket AND {mine}
         ORDER BY 1 DESC OFFSET {SLOWEST_KEPT - 1} LIMIT 1
     """
 
@@ -372,11 +403,12 @@ def _trim_slow(*, everybody: bool) -> str:
             FROM {touched}
             WHERE (
                 SELECT count(*) FROM {SLOW[everybody]} AS t
-                WHERE t.bucket = touched.bucket AND {mine}
+                WHERE {_NEAR} AND t.bucket = touched.bucket AND {mine}
             ) > {2 * SLOWEST_KEPT}
         )
         DELETE FROM {SLOW[everybody]} AS t USING touched
-        WHERE t.bucket = touched.bucket AND {mine} AND t.processing_time_ms < bar_ms
+        WHERE {_NEAR} AND t.bucket = touched.bucket AND {mine}
+            AND t.processing_time_ms < bar_ms
     """
 
 

@@ -149,6 +149,7 @@ def _slow(*, everybody: bool) -> Table:
             "created_at",
         ),
         comment=f"The {SLOWEST_KEPT} slowest requests of {whose} in each hour, and some more",
+        postgresql_partition_by="RANGE (bucket)",
     )
 
 

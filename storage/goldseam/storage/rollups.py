@@ -6,6 +6,7 @@ time beside any number of writers: one of them at a time holds the lock of the s
 its transaction.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -35,17 +36,23 @@ def lock(cursor: Cursor[Any]) -> None:
 def apply(cursor: Cursor[Any]) -> None:
     """Add the requests that moved to their roll-ups; once per transaction, as its last act."""
     lock(cursor)
+    scope = _scope(cursor, statements.SCOPE)
+    if scope is None:
+        return
     cursor.execute(statements.ADMIT_NAMES)
-    cursor.execute(statements.ADD_STATS)
-    cursor.execute(statements.ADD_ERRORS)
-    _list_slowest(cursor)
+    cursor.execute(statements.ADD_STATS[scope.one_hour])
+    cursor.execute(statements.ADD_ERRORS[scope.one_hour])
+    _list_slowest(cursor, scope)
 
 
 def apply_steps(cursor: Cursor[Any]) -> None:
     """Add the recovery steps that moved to their roll-ups; `apply` and this, in any order."""
     lock(cursor)
+    scope = _scope(cursor, step_statements.STEP_SCOPE)
+    if scope is None:
+        return
     cursor.execute(step_statements.ADMIT_STEP_NAMES)
-    cursor.execute(step_statements.ADD_STEPS)
+    cursor.execute(step_statements.ADD_STEPS[scope.one_hour])
 
 
 def rebuild(conn: psycopg.Connection, day: date) -> int:
@@ -90,17 +97,37 @@ def days_with_rows(conn: psycopg.Connection) -> list[date]:
         return [row[0] for row in rows]
 
 
-def _list_slowest(cursor: Cursor[Any]) -> None:
-    for everybody in (False, True):
-        gone = set(cursor.execute(statements.FORGET_SLOW[everybody]))
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """Which hours moved, the last one included, and whether rows did that were stored before."""
+
+    first: datetime
+    last: datetime
+    stored_too: bool
+
+    @property
+    def one_hour(self) -> bool:
+        return self.first == self.last
+
+
+def _scope(cursor: Cursor[Any], statement: str) -> _Scope | None:
+    """Return what moved; None if nothing did."""
+    row = cursor.execute(statement).fetchone()
+    return _Scope(*row) if row and row[0] else None
+
+
+def _list_slowest(cursor: Cursor[Any], scope: _Scope) -> None:
+    near = {"first": scope.first, "last": scope.last}
+    for everybody in (False, True) if scope.stored_too else ():
+        gone = set(cursor.execute(statements.FORGET_SLOW[everybody], near))
         if gone:
             places = {("", bucket) for _, bucket in gone} if everybody else gone
-            cursor.execute(statements.RELIST_SLOW[everybody], _columns(places))
-    grown = list(cursor.execute(statements.LIST_SLOW))
+            cursor.execute(statements.RELIST_SLOW[everybody], near | _columns(places))
+    grown = list(cursor.execute(statements.LIST_SLOW, near))
     for everybody, name in ((False, "each"), (True, "all")):
         places = {(tenant, bucket) for list_, tenant, bucket in grown if list_ == name}
         if places:
-            cursor.execute(statements.TRIM_SLOW[everybody], _columns(places))
+            cursor.execute(statements.TRIM_SLOW[everybody], near | _columns(places))
 
 
 def _columns(places: set[Any]) -> dict[str, list[Any]]:

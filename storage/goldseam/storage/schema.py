@@ -110,7 +110,7 @@ def _create(table: Table) -> list[str]:
     statements = [_text(element) for element in made]
     if table.name in PARTITIONED:
         statements.append(f"CREATE TABLE {table.name}_default PARTITION OF {table.name} DEFAULT")
-    if table in ROLLUPS:
+    elif table in ROLLUPS:
         statements.append(f"ALTER TABLE {table.name} SET ({_UPDATED_OFTEN})")
     return statements
 

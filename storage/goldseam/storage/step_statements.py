@@ -19,6 +19,7 @@ from goldseam.storage.rollup_statements import (
     create_moved,
     forget_day,
     move_day,
+    scope,
 )
 from goldseam.storage.rollup_tables import STEP_NAMES, STEPS
 from goldseam.storage.write_statements import KEY, RECOVERY_COLUMNS
@@ -147,6 +148,8 @@ ORDER_STEPS: Final = f"""
 The lateral query finds a call's steps by their index, as `FIND_NESTED` does and for its reasons;
 the upsert always finds the row: it is an update that needs no join.
 """
+
+STEP_SCOPE: Final = scope(_MOVED)
 
 ADMIT_STEP_NAMES: Final = admit_names(_MOVED)
 

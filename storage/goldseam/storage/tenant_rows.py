@@ -11,7 +11,6 @@ import psycopg
 from psycopg import sql
 
 from goldseam.storage import horizon
-from goldseam.storage.partitions import PARTITIONED
 from goldseam.storage.retention import PruneReport, oldest_kept
 from goldseam.storage.rollup_tables import SLOW
 
@@ -38,7 +37,8 @@ def prune_tenant(
         with conn.transaction():
             horizon.advance(conn, before, tenant=tenant)
     handle = _count if dry_run else _delete
-    requests, recoveries = (handle(conn, table, place) for table in PARTITIONED)
+    requests = handle(conn, "ai_request_logs", place)
+    recoveries = handle(conn, "ai_error_recovery", place)
     if not dry_run:
         _forget_slow(conn, place)
     return PruneReport(before=before, requests=requests, recoveries=recoveries)
