@@ -1,5 +1,6 @@
 """The commands as a person meets them: what starts, what is refused, and in which words."""
 
+import os
 import re
 import signal
 import socket
@@ -86,6 +87,22 @@ class TestUp:
         assert "127.0.0.1:1" in done.stderr
         assert "Traceback" not in done.stderr
         assert "hunter2" not in done.stderr
+
+    def test_interrupted_start_leaves_no_server(self, tmp_path: Path) -> None:
+        """Ctrl-C reaches the making of the database too: no fault is told, nothing runs on."""
+        folder = tmp_path / "data"
+        command = [GOLDSEAM, "up", "--data-dir", str(folder), *ANY_PORTS]
+        with subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            assert process.stderr is not None
+            assert "starting PostgreSQL" in process.stderr.readline()
+            os.killpg(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        assert process.returncode == 130
+        assert said.splitlines()[-1] == "Stopped."
+        assert "goldseam:" not in said
+        assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
 class TestSingleParts:

@@ -29,6 +29,8 @@ def main() -> None:
             "Install it with:  pip install 'goldseam[server,embedded]'\n"
             "`goldseam run -- python app.py` works without it."
         )
-    from goldseam.cli.app import app  # noqa: PLC0415 - as above
-
+    try:
+        from goldseam.cli.app import app  # noqa: PLC0415 - as above
+    except KeyboardInterrupt:  # it takes a second
+        sys.exit(130)
     app(prog_name="goldseam")

@@ -177,17 +177,16 @@ def up(
         otlp_grpc_port=otlp_grpc_port,
         retention_days=retention_days,
     )
-    with readable_errors():
+    with readable_errors(), _interruptible(), stack.running(options, _say) as running:
         stop = _stop_signal()
-        with stack.running(options, _say) as running:
-            console.print(f"page      {running.api_url}/ui/")
-            console.print(f"API       {running.api_url}/api/v1/ai/logs/recent")
-            console.print(f"OTLP/HTTP {running.otlp_url}")
-            console.print(f"OTLP/gRPC {running.otlp_grpc}")
-            console.print("Start a program with:  goldseam run --recovery on -- python app.py")
-            console.print("Stop with Ctrl-C.", style="dim")
-            stop.wait()
-            _say("stopping")
+        console.print(f"page      {running.api_url}/ui/")
+        console.print(f"API       {running.api_url}/api/v1/ai/logs/recent")
+        console.print(f"OTLP/HTTP {running.otlp_url}")
+        console.print(f"OTLP/gRPC {running.otlp_grpc}")
+        console.print("Start a program with:  goldseam run --recovery on -- python app.py")
+        console.print("Stop with Ctrl-C.", style="dim")
+        stop.wait()
+        _say("stopping")
 
 
 @app.command()

@@ -87,12 +87,17 @@ class EmbeddedPostgres:
         self._make_folder()
         self._take_folder()
         self._prepare_folder(pgserver)
-        self._run_server(pgserver)
         try:
+            self._run_server(pgserver)
             self._bootstrap()
         except psycopg.Error as error:
             self.stop()
             raise self._failed("runs but cannot be set up", error) from error
+        except KeyboardInterrupt:
+            embedded_folder.stop_server(pgserver, self._pgdata)  # the wheel knows it once it is up
+            self._server = None
+            self._leave_folder()
+            raise
 
     def stop(self) -> None:
         """Stop the server and end its sessions; does nothing if this object does not own it.
@@ -171,7 +176,7 @@ class EmbeddedPostgres:
     def _prepare_folder(self, pgserver: ModuleType) -> None:
         try:
             embedded_folder.prepare(pgserver, self._pgdata)
-        except EmbeddedPostgresError:
+        except BaseException:
             self._leave_folder()
             raise
 

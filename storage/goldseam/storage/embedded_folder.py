@@ -72,6 +72,12 @@ def prepare(pgserver: ModuleType, pgdata: Path) -> None:
     _finish(pgdata, new)
 
 
+def stop_server(pgserver: ModuleType, pgdata: Path) -> None:
+    """Stop the server in `pgdata`, if one runs or is about to."""
+    programs = pgserver.postgres_server.POSTGRES_VERSIONS[target_version(pgserver)]
+    _stop(programs, pgdata, cwd=pgdata)
+
+
 def _create(pgserver: ModuleType, new: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
@@ -88,7 +94,7 @@ def _upgrade(pgdata: Path, new: Path, *, old_programs: Path, new_programs: Path)
     if is_root():
         shutil.chown(new, SYSTEM_USER, SYSTEM_USER)
     if (pgdata / "postmaster.pid").exists():
-        _run(old_programs / "pg_ctl", "-w", "-D", pgdata, "stop", cwd=new, may_fail=True)
+        _stop(old_programs, pgdata, cwd=new)
     checksums = _run(old_programs / "pg_controldata", "-D", pgdata, cwd=new)
     has_none = "Data page checksum version:           0" in checksums
     _run(
@@ -117,6 +123,10 @@ def _finish(pgdata: Path, new: Path) -> None:
         _log.warning("The folder as it was is %s; delete it when all is well", kept)
     (new / _COMPLETE).unlink()
     new.rename(pgdata)  # also where an empty folder is
+
+
+def _stop(programs: Path, pgdata: Path, *, cwd: Path) -> None:
+    _run(programs / "pg_ctl", "-w", "-D", pgdata, "stop", cwd=cwd, may_fail=True)
 
 
 def _run(program: Path, *arguments: object, cwd: Path, may_fail: bool = False) -> str:
