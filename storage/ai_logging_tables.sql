@@ -435,6 +435,8 @@ CREATE TABLE ai_stats_names (
     CONSTRAINT pk_ai_stats_names PRIMARY KEY (tenant_id, day)
 );
 
+CREATE INDEX ix_ai_stats_names_full ON ai_stats_names (day) WHERE greatest(cardinality(providers), cardinality(models), cardinality(modules)) >= 200;
+
 COMMENT ON TABLE ai_stats_names IS 'Which names the roll-ups of a day tell apart, so that senders cannot blow them up';
 
 COMMENT ON COLUMN ai_stats_names.tenant_id IS 'Owner of the requests; * for the tables that end in _all';
@@ -457,6 +459,8 @@ CREATE TABLE ai_stats_step_names (
     afters TEXT[] NOT NULL, 
     CONSTRAINT pk_ai_stats_step_names PRIMARY KEY (tenant_id, day)
 );
+
+CREATE INDEX ix_ai_stats_step_names_full ON ai_stats_step_names (day) WHERE greatest(cardinality(strategies), cardinality(providers), cardinality(afters)) >= 200;
 
 COMMENT ON TABLE ai_stats_step_names IS 'Which names the roll-ups of recovery steps tell apart on a day';
 

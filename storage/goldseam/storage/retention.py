@@ -172,6 +172,8 @@ def _forget_sums(conn: psycopg.Connection, before: datetime, today: date) -> Non
     with conn.transaction():
         rows = conn.execute(_TENANTS, {"day": oldest.date()}).fetchall()
         tenants = [row[0] for row in rows]
+        if not tenants:
+            return
         for table in SUMS:
             conn.execute(_delete(table.name, "bucket"), (tenants, oldest))
         for table in NAME_LISTS:

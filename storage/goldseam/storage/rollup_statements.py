@@ -35,6 +35,7 @@ from goldseam.storage.rollup_tables import (
     SLOW,
     SLOWEST_KEPT,
     TOTALS_OF,
+    is_full,
 )
 
 STATE: Final = (
@@ -160,6 +161,20 @@ def admit_names(source: Source) -> str:
 ADMIT_NAMES: Final = admit_names(REQUESTS)
 
 
+def has_full_names(source: Source) -> str:
+    """Return the question whether a name of these hours may count as `other`."""
+    return f"""
+        SELECT EXISTS (
+            SELECT FROM {source.names} WHERE {is_full(*source.named)}
+                AND day >= (%(first)s AT TIME ZONE 'UTC')::date
+                AND day <= (%(last)s AT TIME ZONE 'UTC')::date
+        )
+    """
+
+
+HAS_FULL_NAMES: Final = has_full_names(REQUESTS)
+
+
 def _named(kind: str) -> str:
     """Return a name that has a place, or `other`; a list with room holds every name of its day."""
     names = f"n.{LISTS[kind]}"
@@ -216,10 +231,11 @@ def add_up(
     dimensions: dict[str, str],
     measures: tuple[Measure, ...],
     condition: str,
-) -> dict[bool, str]:
+) -> dict[tuple[bool, bool], str]:
     """Return the statement that adds the moved rows to all tables of some kinds.
 
-    It comes twice, by whether all of them are of one hour: then the hour's sums are the day's.
+    It comes in four forms: by whether all rows are of one hour, whose sums are then the day's, and
+    whether there may be names that count as `other`, for which every row has to be looked at.
 
     Args:
         source: Whose rows.
@@ -229,8 +245,11 @@ def add_up(
         condition: Which rows count.
     """
     return {
-        one_hour: _add_up(source, kinds, dimensions, measures, condition, one_hour=one_hour)
+        (one_hour, full): _add_up(
+            source, kinds, dimensions, measures, condition, one_hour=one_hour, full=full
+        )
         for one_hour in (False, True)
+        for full in (False, True)
     }
 
 
@@ -242,11 +261,15 @@ def _add_up(
     condition: str,
     *,
     one_hour: bool,
+    full: bool,
 ) -> str:
-    kept = ", ".join(_named(d) if d in source.named else f"r.{d}" for d in dimensions)
+    kept = ", ".join(_named(d) if full and d in source.named else f"r.{d}" for d in dimensions)
     places = ", ".join(str(n) for n in range(1, len(dimensions) + 3))
     marked = _marked(source, dimensions, measures, condition)
-    names = f"{source.names} AS n ON n.day = (r.hour AT TIME ZONE 'UTC')::date AND n.tenant_id"
+    names = mine = everybodys = ""
+    if full:
+        names = f"JOIN {source.names} AS n ON n.day = (r.hour AT TIME ZONE 'UTC')::date"
+        mine, everybodys = "AND n.tenant_id = r.tenant_id", f"AND n.tenant_id = '{EVERYBODY}'"
     upserts: list[str] = []
     for tables in kinds:
         upserts += _upserts(tables, tuple(dimensions), measures, one_hour=one_hour)
@@ -254,11 +277,11 @@ def _add_up(
         WITH each AS MATERIALIZED (
             SELECT r.tenant_id, r.hour, {kept},
                 {", ".join(_sum_of_marked(measure, measures) for measure in measures)}
-            FROM ({marked}) AS r JOIN {names} = r.tenant_id
+            FROM ({marked}) AS r {names} {mine}
             GROUP BY {places}
         ), everybody AS MATERIALIZED (
             SELECT '{EVERYBODY}' AS tenant_id, r.hour, {kept}, {_sums_of_sums(measures)}
-            FROM each AS r JOIN {names} = '{EVERYBODY}'
+            FROM each AS r {names} {everybodys}
             GROUP BY {places}
         ), {", ".join(upserts)}
         SELECT

@@ -24,7 +24,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from goldseam.storage.measures import ERROR_MEASURES, MEASURES, STEP_MEASURES, TOTALS, Measure
+from goldseam.storage.measures import (
+    ERROR_MEASURES,
+    MEASURES,
+    NAMES_PER_DAY,
+    STEP_MEASURES,
+    TOTALS,
+    Measure,
+)
 from goldseam.storage.models import Base
 
 SLOWEST_KEPT: Final = 50
@@ -163,6 +170,12 @@ LISTS: Final = {
 """Column of the sums → that of `ai_stats_names` or `ai_stats_step_names` that lists its names."""
 
 
+def is_full(*kinds: str) -> str:
+    """Return the condition by which a day has too many names of a kind to tell all apart."""
+    longest = ", ".join(f"cardinality({LISTS[kind]})" for kind in kinds)
+    return f"greatest({longest}) >= {NAMES_PER_DAY}"
+
+
 def _names(table: str, *kinds: str, comment: str) -> Table:
     return Table(
         table,
@@ -179,6 +192,7 @@ def _names(table: str, *kinds: str, comment: str) -> Table:
             for kind in kinds
         ),
         PrimaryKeyConstraint("tenant_id", "day"),
+        Index(f"ix_{table}_full", "day", postgresql_where=text(is_full(*kinds))),
         comment=comment,
     )
 

@@ -40,8 +40,9 @@ def apply(cursor: Cursor[Any]) -> None:
     if scope is None:
         return
     cursor.execute(statements.ADMIT_NAMES)
-    cursor.execute(statements.ADD_STATS[scope.one_hour])
-    cursor.execute(statements.ADD_ERRORS[scope.one_hour])
+    form = scope.one_hour, _is_true(cursor, statements.HAS_FULL_NAMES, scope)
+    cursor.execute(statements.ADD_STATS[form])
+    cursor.execute(statements.ADD_ERRORS[form])
     _list_slowest(cursor, scope)
 
 
@@ -52,7 +53,8 @@ def apply_steps(cursor: Cursor[Any]) -> None:
     if scope is None:
         return
     cursor.execute(step_statements.ADMIT_STEP_NAMES)
-    cursor.execute(step_statements.ADD_STEPS[scope.one_hour])
+    form = scope.one_hour, _is_true(cursor, step_statements.HAS_FULL_STEP_NAMES, scope)
+    cursor.execute(step_statements.ADD_STEPS[form])
 
 
 def rebuild(conn: psycopg.Connection, day: date) -> int:
@@ -109,6 +111,10 @@ class _Scope:
     def one_hour(self) -> bool:
         return self.first == self.last
 
+    @property
+    def hours(self) -> dict[str, Any]:
+        return {"first": self.first, "last": self.last}
+
 
 def _scope(cursor: Cursor[Any], statement: str) -> _Scope | None:
     """Return what moved; None if nothing did."""
@@ -116,8 +122,13 @@ def _scope(cursor: Cursor[Any], statement: str) -> _Scope | None:
     return _Scope(*row) if row and row[0] else None
 
 
+def _is_true(cursor: Cursor[Any], question: str, scope: _Scope) -> bool:
+    row = cursor.execute(question, scope.hours).fetchone()
+    return bool(row and row[0])
+
+
 def _list_slowest(cursor: Cursor[Any], scope: _Scope) -> None:
-    near = {"first": scope.first, "last": scope.last}
+    near = scope.hours
     for everybody in (False, True) if scope.stored_too else ():
         gone = set(cursor.execute(statements.FORGET_SLOW[everybody], near))
         if gone:

@@ -18,6 +18,7 @@ from goldseam.storage.rollup_statements import (
     admit_names,
     create_moved,
     forget_day,
+    has_full_names,
     move_day,
     scope,
 )
@@ -152,6 +153,8 @@ the upsert always finds the row: it is an update that needs no join.
 STEP_SCOPE: Final = scope(_MOVED)
 
 ADMIT_STEP_NAMES: Final = admit_names(_MOVED)
+
+HAS_FULL_STEP_NAMES: Final = has_full_names(_MOVED)
 
 ADD_STEPS: Final = add_up(_MOVED, (STEPS,), _MOVED.named, STEP_MEASURES, "true")
 
