@@ -61,7 +61,7 @@ def test_every_field_of_a_record_comes_back(
         degraded=True,
         cache_hit=True,
         duplicate_of=UUID(int=5),
-        request_metadata={"temperature": 0.2, "stop": ["ñ", None], "nested": {"deep": True}},
+        request_metadata={"stop": ["ñ😀", None], "nested": {"deep": True}, "big": 2**70, "t": 0.2},
     )
     writes.write(writer, make_batch(record), NOW)
 

@@ -6,6 +6,9 @@ from uuid import UUID
 
 _NS_PER_MS: Final = 1_000_000
 _MAX_MS: Final = (1 << 48) - 1
+_VERSION: Final = 8
+_VARIANT: Final = 0b10
+_LOW_62: Final = (1 << 62) - 1
 
 
 def log_id(start_ns: int, trace_id: int, span_id: int) -> UUID:
@@ -30,16 +33,23 @@ def log_id_text(start_ns: int, trace_id: int, span_id: int) -> str:
 
 def log_id_of(start_ns: int, trace_id: str, span_id: str) -> UUID:
     """Return `log_id` of a span whose ids are lower-case hex, as the wire has them."""
-    return UUID(_text(start_ns, f"{trace_id}/{span_id}".encode()))
+    digest = hashlib.sha256(f"{trace_id}/{span_id}".encode()).digest()
+    bits = int.from_bytes(digest[:10])
+    head = _milliseconds(start_ns) << 16 | _VERSION << 12 | bits >> 68
+    return UUID(int=head << 64 | _VARIANT << 62 | bits & _LOW_62)
 
 
 def _text(start_ns: int, name: bytes) -> str:
-    milliseconds = f"{min(max(start_ns // _NS_PER_MS, 0), _MAX_MS):012x}"
+    milliseconds = f"{_milliseconds(start_ns):012x}"
     digest = hashlib.sha256(name).hexdigest()
     variant = "89ab"[int(digest[4], 16) & 0b11]
     return (
         f"{milliseconds[:8]}-{milliseconds[8:]}-8{digest[:3]}-{variant}{digest[5:8]}-{digest[8:20]}"
     )
+
+
+def _milliseconds(start_ns: int) -> int:
+    return min(max(start_ns // _NS_PER_MS, 0), _MAX_MS)
 
 
 def log_id_time_ms(row_id: UUID) -> int:

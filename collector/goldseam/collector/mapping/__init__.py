@@ -59,6 +59,9 @@ time of arrival: a redelivered span must get the same key."""
 _ENRICHING: Final = (Verdict.TRAILER, Verdict.HTTP)
 """Spans that get no row, whatever their start."""
 
+_OF_ANOTHER: Final = (Verdict.PENDING, Verdict.ANNOTATION)
+"""Spans that tell of the request which is their parent."""
+
 _TRACE_ID_DIGITS: Final = 32
 _NO_TRACE: Final = "0" * _TRACE_ID_DIGITS
 
@@ -153,9 +156,9 @@ def _add_finished(
 def _has_ids(span: Span, kind: Verdict) -> bool:
     digits = span.trace_id
     valid_trace = is_hex(digits, length=_TRACE_ID_DIGITS) and digits != _NO_TRACE
-    names_another = kind in {Verdict.PENDING, Verdict.ANNOTATION}
-    named = span.parent_span_id if names_another else span.span_id
-    return bool(valid_trace and parent_of(span.span_id) and parent_of(named))
+    if not valid_trace or parent_of(span.span_id) is None:
+        return False
+    return kind not in _OF_ANOTHER or parent_of(span.parent_span_id) is not None
 
 
 def _add_final(item: Finished, mapped: Mapped) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from goldseam.collector.mapping.outcome import Outcome
 from goldseam.collector.mapping.reading import Reading
-from goldseam.collector.spans import Value
+from goldseam.collector.spans import Attributes, Value
 from goldseam.storage.transitions import INCOMPLETE_STREAM, NO_RESPONSE_EVIDENCE
 
 METADATA_CUT: Final = "metadata_cut"
@@ -20,6 +20,8 @@ MAX_LISTED: Final = 128
 
 _JSON_BYTES_PER_CHAR: Final = len(json.dumps("\U0001f600").strip('"'))
 """What JSON in ASCII makes of one character, at most."""
+
+_JSON_BYTES_PER_ENTRY: Final = len('"": "", ')
 
 _ABSENT: Final[tuple[object, ...]] = (None, "", [])
 
@@ -50,15 +52,32 @@ def request_metadata(reading: Reading) -> dict[str, Any]:
     stops = attributes.get(_STOP_SEQUENCES)
     if isinstance(stops, list):
         found[f"{_STOP_SEQUENCES}.count"] = len(stops)
-    found |= {
-        name: value
-        for name, value in span.resource.items()
-        if name.startswith(_RESOURCE_PREFIXES) or name == _ENVIRONMENT
-    }
     found["dropped_attributes_count"] = span.dropped_attributes + span.cut_attributes or None
     if definitions := attributes.get("gen_ai.tool.definitions"):
         found["tools"] = _tool_names(definitions)
-    return fitted(found, reading.flaws)
+    own, own_chars = _shortened(found)
+    resource, resource_chars = _of_resource(span.resource)
+    return _fitted(own | resource, own_chars + resource_chars, reading.flaws)
+
+
+_latest: Final[list[tuple[Attributes, tuple[dict[str, Any], int]]]] = []
+"""The resource that was read last, with what is kept of it: its spans come one after another."""
+
+
+def _of_resource(resource: Attributes) -> tuple[dict[str, Any], int]:
+    """Return what is kept of a resource, as `_shortened` does."""
+    for known, found in _latest:
+        if known is resource:
+            return found
+    found = _shortened(
+        {
+            name: value
+            for name, value in resource.items()
+            if name.startswith(_RESOURCE_PREFIXES) or name == _ENVIRONMENT
+        }
+    )
+    _latest[:] = [(resource, found)]
+    return found
 
 
 def response_metadata(
@@ -77,16 +96,25 @@ def response_metadata(
     succeeded = outcome.status == "success"
     found: dict[str, Any] = {"gen_ai.response.id": reading.text("response_id", limit=MAX_VALUE)}
     for name in _RESPONSE_ATTRIBUTES:
-        found[name] = attributes.get(name)
+        if name in attributes:
+            found[name] = attributes[name]
     found["finish_reasons"] = finish_reasons[:MAX_LISTED]
-    found[NO_RESPONSE_EVIDENCE] = (succeeded and not outcome.responded) or None
-    found[INCOMPLETE_STREAM] = (succeeded and is_stream and not finish_reasons) or None
-    found["clock_skew"] = clock_skew or None
+    if succeeded and not outcome.responded:
+        found[NO_RESPONSE_EVIDENCE] = True
+    if succeeded and is_stream and not finish_reasons:
+        found[INCOMPLETE_STREAM] = True
+    if clock_skew:
+        found["clock_skew"] = True
     return fitted(found, reading.flaws)
 
 
 def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
     """Return the present entries in their order, without those that no longer fit."""
+    return _fitted(*_shortened(found), flaws)
+
+
+def _shortened(found: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return the present entries, none of them long, and how many characters they have."""
     present: dict[str, Any] = {}
     chars = 0
     for name, value in found.items():
@@ -101,7 +129,13 @@ def fitted(found: dict[str, Any], flaws: Counter[str]) -> dict[str, Any]:
         else:
             present[name[:MAX_VALUE]] = short = _short(value)
             chars += len(name) + len(repr(short))
-    if chars * _JSON_BYTES_PER_CHAR + len(present) * len('"": "", ') <= MAX_METADATA_BYTES:
+    return present, chars
+
+
+def _fitted(present: dict[str, Any], chars: int, flaws: Counter[str]) -> dict[str, Any]:
+    """Return `present`, without the entries that no longer fit."""
+    most_bytes = chars * _JSON_BYTES_PER_CHAR + len(present) * _JSON_BYTES_PER_ENTRY
+    if most_bytes <= MAX_METADATA_BYTES:
         return present
     if len(json.dumps(present)) <= MAX_METADATA_BYTES:
         return present

@@ -57,7 +57,9 @@ class Reading:
         """Return a whole number from 0 to `MAX_COUNT`; numeric text and 19.0 are read as such."""
         for read in self._readers.get(column, ()):
             value = read(self.span)
-            number = value if type(value) is int else _number(value)
+            if type(value) is int and 0 <= value <= MAX_COUNT:
+                return value
+            number = _number(value)
             if number is not None and 0 <= number <= MAX_COUNT and number == int(number):
                 return int(number)
             if not _blank(value):

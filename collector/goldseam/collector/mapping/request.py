@@ -1,10 +1,10 @@
 """One AI request span, or the pending span that announces it, becomes one row."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -33,16 +33,16 @@ MAX_WORD: Final = 32
 MAX_FEEDBACK: Final = 2_000
 
 _SHA256_HEX: Final = 64
-_HEX_DIGITS: Final = re.compile("[0-9a-f]*")
+_HEX_DIGITS: Final = "0123456789abcdef"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_US: Final = 1_000
 _MS_PER_S: Final = 1_000
 _DAY_MS: Final = timedelta(days=1) / timedelta(milliseconds=1)
 _NO_PARENT: Final = "0" * 16
-_SLOTS: Final = tuple(
-    (field.name, getattr(RequestRecord, field.name).__set__) for field in fields(RequestRecord)
-)
+_NAMES: Final = tuple(field.name for field in fields(RequestRecord))
+_SETTERS: Final = tuple(getattr(RequestRecord, name).__set__ for name in _NAMES)
+_values: Final = itemgetter(*_NAMES)
 
 
 def final_record(
@@ -110,8 +110,8 @@ def _record(columns: dict[str, Any]) -> RequestRecord:
         KeyError: A column is missing.
     """
     record = object.__new__(RequestRecord)
-    for name, put in _SLOTS:
-        put(record, columns[name])
+    for put, value in zip(_SETTERS, _values(columns), strict=True):
+        put(record, value)
     return record
 
 
@@ -168,7 +168,7 @@ def parent_of(span_id: str) -> str | None:
 
 def is_hex(text: str, *, length: int) -> bool:
     """Return whether `text` is that many hexadecimal digits, in lower case."""
-    return len(text) == length and _HEX_DIGITS.fullmatch(text) is not None
+    return len(text) == length and not text.strip(_HEX_DIGITS)
 
 
 def started_at(span: Span) -> datetime:
