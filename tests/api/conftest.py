@@ -38,9 +38,9 @@ MakeKey = Callable[..., str]
 def fetch(
     url: str, headers: dict[str, str] | None = None, *, method: str = "GET", body: Any = None
 ) -> Answer:
-    """Ask `url` and return the answer, whatever its status."""
-    data = None if body is None else json.dumps(body).encode()
-    chosen = (headers or {}) | ({"Content-Type": "application/json"} if data else {})
+    """Ask `url` and return the answer, whatever its status; bytes are sent as they are."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    chosen = ({"Content-Type": "application/json"} if data else {}) | (headers or {})
     request = urllib.request.Request(url, data, chosen, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:

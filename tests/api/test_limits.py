@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -184,6 +185,40 @@ class TestRefusals:
         assert refused.status == 422
         assert next(iter(body)) in refused.body["detail"]
 
+    @pytest.mark.parametrize(
+        "path",
+        ["/logs/recent?stauts=error", "/logs/statistics?hour=1", "/logs/old-logs?days=1&dryrun=1"],
+        ids=["filter", "window", "deletion"],
+    )
+    def test_unknown_parameter(self, get: Get, store: Store, path: str) -> None:
+        """A misspelt parameter is named, with those that there are; nothing is done without it."""
+        (row,) = store({"created_at": datetime.now(UTC) - timedelta(days=3)})
+        method = "DELETE" if "old-logs" in path else "GET"
+        answer = get(path, method=method)
+        (fault,) = answer.body["invalid_parameters"]
+        assert (answer.status, fault["in"]) == (422, "query")
+        assert f"{fault['name']}=" in path
+        assert "tenant_id" in fault["reason"]
+        assert get(f"/logs/{row.id}").status == 200
+
+    @pytest.mark.parametrize(
+        ("content_type", "reason"),
+        [
+            ("application/json", "it is not JSON: Expecting value at character 0"),
+            ("text/plain", "send a JSON object, with Content-Type: application/json"),
+        ],
+    )
+    def test_body_that_cannot_be_read(
+        self, get: Get, store: Store, content_type: str, reason: str
+    ) -> None:
+        """What is no JSON is the body's fault, and the answer says what to send."""
+        (row,) = store({})
+        kind = {"Content-Type": content_type}
+        answer = get(f"/logs/{row.id}/feedback", kind, method="PATCH", body=b"nonsense")
+        assert answer.status == 422
+        expected = [{"name": "body", "in": "body", "reason": reason}]
+        assert answer.body["invalid_parameters"] == expected
+
     def test_body_is_bounded(self, get: Get) -> None:
         """A body beyond 64 KiB is refused before it is read, also from somebody without a key."""
         answer = get("/keys", method="POST", body={"label": "x" * 70_000})
@@ -195,6 +230,7 @@ def test_methods_are_told(get: Get) -> None:
     """A method that a path does not have is refused with all that it has."""
     answer = get("/errors/0", method="DELETE")
     assert (answer.status, answer.headers["allow"]) == (405, "GET, PATCH")
+    assert answer.body["detail"] == "This path takes GET, PATCH."
     assert answer.headers["content-type"] == "application/problem+json"
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from goldseam.api.auth import Caller, Forbidden
 from goldseam.api.guards import LOOPBACK_NAMES, is_loopback, without_port
 from goldseam.api.parameters import NO_NUL, TEXT_MAX
+from goldseam.api.problems import Invalid
 from goldseam.api.services import services
 from goldseam.storage import engine as storage_engine
 from goldseam.storage.keys import Scope
@@ -57,6 +58,18 @@ def needs(scope: Scope) -> Any:
             raise Forbidden("This key belongs to no tenant and may only write.")
 
     return Depends(check)
+
+
+async def known_parameters(request: Request, _: CallerOf) -> None:
+    """Refuse a parameter that the route does not take: a typo would widen what is asked for.
+
+    Only where the application is ours; another one may have parameters of its own.
+    """
+    route = request.scope["route"]
+    unknown = sorted(request.query_params.keys() - route.query_names)
+    if unknown:
+        there = ", ".join(sorted(route.query_names)) or "none"
+        raise Invalid(unknown[0], f"is not taken here; there are: {there}", place="query")
 
 
 async def tenant(

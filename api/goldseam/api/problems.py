@@ -6,11 +6,13 @@ and for a database that is away or slow, so that no client meets a bare 500 or a
 
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -73,13 +75,13 @@ class Conflict(Problem):
 
 
 class Invalid(Problem):
-    """A field of the body is wrong."""
+    """A parameter, or a field of the body, is wrong."""
 
-    def __init__(self, name: str, reason: str) -> None:
+    def __init__(self, name: str, reason: str, *, place: Literal["body", "query"] = "body") -> None:
         super().__init__(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             f"Correct these parameters: {name}: {reason}",
-            invalid_parameters=[{"name": name, "in": "body", "reason": reason}],
+            invalid_parameters=[{"name": name, "in": place, "reason": reason}],
         )
 
 
@@ -104,14 +106,7 @@ async def _problem(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid_parameters(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    parameters = [
-        {
-            "name": ".".join(str(part) for part in fault["loc"][1:]),
-            "in": str(fault["loc"][0]),
-            "reason": fault["msg"],
-        }
-        for fault in error.errors()
-    ]
+    parameters = [_fault_of(fault) for fault in error.errors()]
     reasons = "; ".join(f"{fault['name']}: {fault['reason']}" for fault in parameters)
     return response(
         HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -120,12 +115,28 @@ async def _invalid_parameters(_: Request, error: Exception) -> JSONResponse:
     )
 
 
+def _fault_of(fault: Mapping[str, Any]) -> dict[str, str]:
+    """Return which parameter is wrong and why; what cannot be read at all is the body's fault."""
+    place, *inside = map(str, fault["loc"])
+    if fault["type"] == "json_invalid":
+        why = f"it is not JSON: {fault['ctx']['error']} at character {inside[0]}"
+        return {"name": place, "in": place, "reason": why}
+    if not inside:
+        why = "send a JSON object, with Content-Type: application/json"
+        return {"name": place, "in": place, "reason": why}
+    return {"name": ".".join(inside), "in": place, "reason": fault["msg"]}
+
+
 async def _http_exception(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
     headers = dict(error.headers) if error.headers else {}
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+    status, detail = HTTPStatus(error.status_code), str(error.detail)
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
-    return response(HTTPStatus(error.status_code), str(error.detail), headers=headers)
+        detail = f"This path takes {headers['Allow']}."
+    elif status is HTTPStatus.NOT_FOUND and detail == status.phrase:
+        detail = "There is nothing at this path; /openapi.json lists what there is."
+    return response(status, detail, headers=headers)
 
 
 def _methods(request: Request) -> list[str]:
@@ -182,6 +193,12 @@ HANDLERS: Final[Mapping[Any, Any]] = MappingProxyType(
 
 class ProblemRoute(APIRoute):
     """A route that renders our errors, whichever application it belongs to."""
+
+    @cached_property
+    def query_names(self) -> frozenset[str]:
+        """The parameters that it takes in its query."""
+        taken = get_flat_params(self.dependant)
+        return frozenset(each.alias for each in taken if isinstance(each.field_info, params.Query))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
