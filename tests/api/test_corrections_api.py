@@ -129,8 +129,8 @@ class TestPattern:
             ({"correction_config": {"strategy": "retry"}}, 409, "25 attempts are fewer than 30"),
             ({"correction_config": FALLBACK | {"provider": "x"}}, 409, "0 attempts"),
             ({"correction_config": {"strategy": "fallback"}}, 422, "needs one of"),
-            ({"correction_config": {"strategy": "pray"}}, 422, "asks for strategy 'pray'"),
-            ({}, 422, "correction_config"),
+            ({"correction_config": {"strategy": "pray"}}, 422, "config: asks for strategy 'pray'"),
+            ({}, 422, "correction_config: none is stored"),
             ({"correction_config": {"strategy": "retry"}, "override": True}, 422, "reason"),
         ],
     )

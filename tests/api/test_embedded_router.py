@@ -29,7 +29,9 @@ def test_one_line_is_enough(client: TestClient, store: Store) -> None:
         assert len(client.get("/api/v1/ai/logs/recent").json()) == 1
         missing = client.get("/api/v1/ai/logs/nobody")
         wrong = client.get("/api/v1/ai/logs/recent?limit=0")
+        foreign = client.get("/api/v1/ai/logs/recent?theirs=1")
     assert (missing.status_code, wrong.status_code) == (404, 422)
+    assert foreign.status_code == 200, "another application may have parameters of its own"
     kinds = {answer.headers["content-type"] for answer in (missing, wrong)}
     assert kinds == {"application/problem+json"}
 

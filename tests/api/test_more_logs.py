@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import IO, Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -102,6 +104,32 @@ def test_stream_tells_what_is_written(api_url: str, store: Store) -> None:
                 break
     assert event == IsPartialDict(event="log", id=IsStr(regex=r"\d{4}-.*\+00:00"))
     assert json.loads(event["data"])["module"] == "after"
+
+
+def test_stream_sends_a_burst_in_one_piece(api_url: str, store: Store) -> None:
+    """What has come since the last event is one chunk, not one for each call."""
+    rows = store({}, {}, {})
+    where = urlsplit(api_url)
+    since = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    asked = (
+        "GET /api/v1/ai/logs/stream HTTP/1.1",
+        f"Host: {where.netloc}",
+        f"Last-Event-ID: {since}",
+    )
+    with socket.create_connection((where.hostname, where.port or 0), timeout=20) as line:
+        line.sendall("\r\n".join((*asked, "", "")).encode())
+        with line.makefile("rb") as answer:
+            while answer.readline().strip():
+                pass
+            greeting, burst = _chunk(answer), _chunk(answer)
+    assert greeting.startswith(b":")
+    assert all(str(row.id).encode() in burst for row in rows)
+
+
+def _chunk(answer: IO[bytes]) -> bytes:
+    chunk = answer.read(int(answer.readline(), 16))
+    answer.readline()
+    return chunk
 
 
 class TestFeedback:

@@ -132,7 +132,7 @@ class TestErrors:
         assert run("fix", "TIMEOUT", "--apply", "9").exit_code == 2
         applied = run("fix", "TIMEOUT", "--apply", "1")
         assert applied.exit_code == 0
-        assert "Correction on" in applied.stdout
+        assert "Correction on: fallback (" in applied.stdout
         off = json.loads(
             run("errors", found["pattern_id"], "--off", "--set", "resolved", "--json").stdout
         )

@@ -64,11 +64,13 @@ def verdict(attempts: int, low: float, high: float) -> Verdict:
 
 def config_fault(config: dict[str, Any]) -> str | None:
     """Return why applications would not take a correction, None if they would."""
+    if not config:
+        return "none is stored for this pattern, so send one that names a strategy"
     entry = {"id": "this", "error_pattern": "this", "normaliser_version": 1, "config": config}
     try:
         read_correction(entry)
     except PlaybookError as fault:
-        return str(fault)
+        return str(fault).removeprefix("correction this ")
     return None
 
 

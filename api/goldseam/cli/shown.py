@@ -168,7 +168,7 @@ def pattern(found: dict[str, Any]) -> RenderableType:
         *(Text(f"• {each}") for each in found["suggested_action"].splitlines()),
     ]
     if found["auto_correction_enabled"]:
-        parts += ["", Text(f"Correction on: {found['correction_config']}", "yellow")]
+        parts += ["", Text(f"Correction on: {_correction(found['correction_config'])}", "yellow")]
         if effect := found["effect"]:
             parts.append(
                 f"It mended {effect['successes']} of the latest {effect['applied']} calls it was "
@@ -256,6 +256,12 @@ def took(duration_ms: float) -> str:
         return f"{duration_ms / _SECOND_MS:.1f} s"
     minutes, rest_ms = divmod(duration_ms, _MINUTE_MS)
     return f"{minutes:.0f} min {rest_ms / _SECOND_MS:.0f} s"
+
+
+def _correction(config: dict[str, Any]) -> str:
+    """Return a correction in words: its strategy, and what else was said of it."""
+    more = ", ".join(f"{name} {each}" for name, each in config.items() if name != "strategy")
+    return f"{config['strategy']} ({more})" if more else str(config["strategy"])
 
 
 def _facts(detail: dict[str, Any]) -> Iterator[tuple[str, Any]]:

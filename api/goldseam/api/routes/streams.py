@@ -93,8 +93,8 @@ class _Follower:
         yield ": calls as they are written\n\n"
         quiet = 0
         while not getattr(self._request.app.state, "is_stopping", False):
-            for row in self._waiting:
-                yield _event(row)
+            if self._waiting:  # in one piece: a client that left is noticed between pieces
+                yield "".join(map(_event, self._waiting))
             quiet = 0 if self._waiting else quiet + 1
             self._waiting = []
             if quiet and quiet % HEARTBEAT_POLLS == 0:
