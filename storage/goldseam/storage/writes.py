@@ -105,13 +105,10 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
             rollups.apply(cursor)
         if recoveries_new:
             rollups.apply_steps(cursor)
-    if batch.requests:
-        with hung_up_after(SILENCE_MAX_S, conn):
-            _link_nested(conn, batch.requests, now)
     unlinked = [step for step in batch.recoveries if step.request_log_id is None]
     if batch.requests or unlinked:
-        with hung_up_after(SILENCE_MAX_S, conn):
-            _link_steps(conn, [*batch.requests, *unlinked])
+        with hung_up_after(SILENCE_MAX_S, conn), conn.transaction(), conn.cursor() as cursor:
+            _link(cursor, batch.requests, unlinked, now)
     return WriteResult(
         requests_new=new,
         requests_changed=changed,
@@ -193,37 +190,19 @@ def _store_requests(
     return new, changed, changes + further
 
 
-def _link_nested(conn: psycopg.Connection, records: list[RequestRecord], now: datetime) -> None:
-    """Make requests that tell of the same call duplicates of the outermost; commit.
+def _link(
+    cursor: Cursor[Any],
+    requests: Sequence[RequestRecord],
+    unlinked: Sequence[RecoveryRecord],
+    now: datetime,
+) -> None:
+    """Tie what a batch has stored to what others have, by trace and parent span.
 
     In a transaction of its own: only rows that are committed are seen by whichever of two writers
     comes second, and locks taken at once in key order never wait in a circle. Should the process
     end in between, nothing of the batch has been acknowledged and its repetition links it.
     """
-    times = [record.created_at for record in records]
-    where: dict[str, Any] = {
-        "traces": list({record.trace_id for record in records}),
-        "earliest": min(times) - NESTED_WITHIN,
-        "latest": max(times) + NESTED_WITHIN,
-    }
-    with conn.transaction(), conn.cursor() as cursor:
-        pairs = cursor.execute(statements.FIND_NESTED, where).fetchall()
-        if not pairs:
-            return
-        where["traces"] = list({trace_id for trace_id, *_ in pairs})
-        where["ids"] = list({row_id for _, *pair in pairs for row_id in pair})
-        related = _read(cursor, statements.LOCK_NESTED, where)
-        _replace(cursor, link(related), now)
-
-
-def _link_steps(
-    conn: psycopg.Connection, records: Sequence[RequestRecord | RecoveryRecord]
-) -> None:
-    """Find the requests of steps that do not name them, by trace and parent span; commit.
-
-    In a transaction of its own, for the reasons of `_link_nested`. What ran before a step is known
-    only now, so its sums move.
-    """
+    records: list[RequestRecord | RecoveryRecord] = [*requests, *unlinked]
     times = [record.created_at for record in records]
     where = {
         "traces": list({record.trace_id for record in records}),
@@ -232,18 +211,40 @@ def _link_steps(
         "latest": max(times) + NESTED_WITHIN,
         "within": NESTED_WITHIN,
     }
-    with conn.transaction(), conn.cursor() as cursor:
-        if cursor.execute(step_statements.HAS_UNLINKED, where).fetchone() == (False,):
-            return
-        steps = cursor.execute(step_statements.FIND_UNLINKED, where).fetchall()
-        if not steps:
-            return
-        _ensure_staging(cursor)
-        _copy(cursor, statements.COPY_RECOVERIES, statements.RECOVERY_TYPES, steps)
-        rollups.lock(cursor)
-        cursor.execute(step_statements.LINK_STEPS)
-        cursor.execute(step_statements.ORDER_STEPS, where)
-        rollups.apply_steps(cursor)
+    if requests:
+        _link_nested(cursor, where, now)
+    _link_steps(cursor, where)
+
+
+def _link_nested(cursor: Cursor[Any], where: dict[str, Any], now: datetime) -> None:
+    """Make requests that tell of the same call duplicates of the outermost."""
+    pairs = cursor.execute(statements.FIND_NESTED, where).fetchall()
+    if not pairs:
+        return
+    of_pairs = {
+        "traces": list({trace_id for trace_id, *_ in pairs}),
+        "ids": list({row_id for _, *pair in pairs for row_id in pair}),
+    }
+    related = _read(cursor, statements.LOCK_NESTED, where | of_pairs)
+    _replace(cursor, link(related), now)
+
+
+def _link_steps(cursor: Cursor[Any], where: dict[str, Any]) -> None:
+    """Find the requests of steps that do not name them.
+
+    What ran before such a step is known only now, so its sums move.
+    """
+    if cursor.execute(step_statements.HAS_UNLINKED, where).fetchone() == (False,):
+        return
+    steps = cursor.execute(step_statements.FIND_UNLINKED, where).fetchall()
+    if not steps:
+        return
+    _ensure_staging(cursor)
+    _copy(cursor, statements.COPY_RECOVERIES, statements.RECOVERY_TYPES, steps)
+    rollups.lock(cursor)
+    cursor.execute(step_statements.LINK_STEPS)
+    cursor.execute(step_statements.ORDER_STEPS, where)
+    rollups.apply_steps(cursor)
 
 
 def _read(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RequestRecord]:
