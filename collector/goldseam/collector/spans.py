@@ -6,30 +6,20 @@ numbers are finite, so every value can be stored by PostgreSQL.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias, TypeVar, dataclass_transform
+from dataclasses import field
+from typing import Final, TypeAlias
+
+from goldseam.storage.records import frozen
 
 Value: TypeAlias = "str | bool | int | float | list[Value] | dict[str, Value] | None"
 """An attribute's value; bytes are Base64 text, NaN and infinities are None."""
 
 Attributes: TypeAlias = Mapping[str, Value]
 
-_Class = TypeVar("_Class")
-
 KIND_CLIENT: Final = 3
 STATUS_ERROR: Final = 2
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-
-
-@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
-def frozen(cls: type[_Class]) -> type[_Class]:
-    """Make a dataclass whose fields the type checker keeps from being set again.
-
-    At run time nothing does: `dataclass(frozen=True)` makes each new value cost three times as
-    much, and a span makes several.
-    """
-    return dataclass(slots=True, kw_only=True)(cls)
 
 
 @frozen

@@ -29,7 +29,7 @@ from goldseam.storage.breakdowns import (
 from goldseam.storage.engine import tenant_of
 from goldseam.storage.figures import Statistics, statistics
 from goldseam.storage.models import AIErrorRecovery, AIRequestLog
-from goldseam.storage.records import RecoveryRecord, RequestRecord
+from goldseam.storage.records import RecoveryRecord, RequestRecord, frozen
 
 __all__ = [
     "DEFAULT_WINDOW",
@@ -77,7 +77,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_ID_TIME_MS: Final = (datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RequestRow(RequestRecord):
     """A stored request: what was written, and when it last changed."""
 

@@ -11,14 +11,14 @@ from functools import lru_cache
 from typing import Final
 
 from goldseam.collector.mapping.reading import Reading
-from goldseam.collector.spans import STATUS_ERROR, Attributes, Span, frozen
+from goldseam.collector.spans import STATUS_ERROR, Attributes, Span
 from goldseam.errors.classify import Evidence, classify
 from goldseam.errors.codes import ErrorCode
 from goldseam.errors.fingerprint import Fingerprint, error_pattern, fingerprint
 from goldseam.errors.fixes import fix_for
 from goldseam.errors.redact import redact
 from goldseam.semconv.attributes import ERROR_CODE, EVENT_ORIGINAL_ERROR
-from goldseam.storage.records import PatternRecord, Status
+from goldseam.storage.records import PatternRecord, Status, frozen
 
 MAX_MESSAGE: Final = 2_000
 MAX_TEMPLATE: Final = 500

@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from goldseam.collector.dialects.openinference import FRAMEWORK_SCOPES
 from goldseam.collector.mapping.verdict import encloses
-from goldseam.collector.spans import Span, frozen
-from goldseam.storage.records import PatternRecord, RequestRecord
+from goldseam.collector.spans import Span
+from goldseam.storage.records import PatternRecord, RequestRecord, frozen
 from goldseam.storage.transitions import absorb, merge, nests
 
 MAX_LEVELS: Final = 64
