@@ -131,6 +131,12 @@ _MISSING: Final = """
 """
 
 
+_OF_THESE_DAYS: Final = """
+    n.day >= (%(first)s AT TIME ZONE 'UTC')::date AND n.day <= (%(last)s AT TIME ZONE 'UTC')::date
+"""
+"""Without it the names of thirteen months are read for each batch."""
+
+
 def admit_names(source: Source) -> str:
     """Return the statement that gives names a place of their own while there is room.
 
@@ -149,6 +155,7 @@ def admit_names(source: Source) -> str:
             ) AS d
             CROSS JOIN LATERAL (VALUES (d.tenant_id), ('{EVERYBODY}')) AS s (tenant_id)
             LEFT JOIN {source.names} AS n ON (n.tenant_id, n.day) = (s.tenant_id, d.day)
+                AND {_OF_THESE_DAYS}
             WHERE n.day IS NULL OR {" OR ".join(f"d.{k} <> ALL (n.{LISTS[k]})" for k in kinds)}
             GROUP BY 1, 2
         ) AS missing
@@ -165,9 +172,7 @@ def has_full_names(source: Source) -> str:
     """Return the question whether a name of these hours may count as `other`."""
     return f"""
         SELECT EXISTS (
-            SELECT FROM {source.names} WHERE {is_full(*source.named)}
-                AND day >= (%(first)s AT TIME ZONE 'UTC')::date
-                AND day <= (%(last)s AT TIME ZONE 'UTC')::date
+            SELECT FROM {source.names} AS n WHERE {is_full(*source.named)} AND {_OF_THESE_DAYS}
         )
     """
 

@@ -39,7 +39,7 @@ def apply(cursor: Cursor[Any]) -> None:
     scope = _scope(cursor, statements.SCOPE)
     if scope is None:
         return
-    cursor.execute(statements.ADMIT_NAMES)
+    cursor.execute(statements.ADMIT_NAMES, scope.hours)
     form = scope.one_hour, _is_true(cursor, statements.HAS_FULL_NAMES, scope)
     cursor.execute(statements.ADD_STATS[form])
     cursor.execute(statements.ADD_ERRORS[form])
@@ -52,7 +52,7 @@ def apply_steps(cursor: Cursor[Any]) -> None:
     scope = _scope(cursor, step_statements.STEP_SCOPE)
     if scope is None:
         return
-    cursor.execute(step_statements.ADMIT_STEP_NAMES)
+    cursor.execute(step_statements.ADMIT_STEP_NAMES, scope.hours)
     form = scope.one_hour, _is_true(cursor, step_statements.HAS_FULL_STEP_NAMES, scope)
     cursor.execute(step_statements.ADD_STEPS[form])
 
