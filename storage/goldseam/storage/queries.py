@@ -5,12 +5,24 @@ may see; the tenant is also put into each statement, because only then can index
 it be used. Every question is bounded in time, so that the database reads few daily partitions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, cast, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.semconv.ids import log_id_time_ms
@@ -44,7 +56,6 @@ __all__ = [
     "overview",
     "providers",
     "recent",
-    "recent_query",
     "recovery_steps",
     "request_by_id",
     "request_by_request_id",
@@ -134,7 +145,8 @@ async def recent(
     """
     wanted, tenant = filter_ or RecentFilter(), tenant_of(conn)
     for each in (_lately(wanted), wanted):
-        rows = (await conn.execute(recent_query(each, limit, tenant))).all()
+        given = _values(each, tenant)
+        rows = (await conn.execute(_page(frozenset(given)), given | {"limit": limit})).all()
         if len(rows) == limit or each is wanted:
             break
     return [_request_row(row) for row in rows]
@@ -151,37 +163,14 @@ def _lately(filter_: RecentFilter) -> RecentFilter:
     return replace(filter_, since=lately) if start < lately else filter_
 
 
-def recent_query(filter_: RecentFilter, limit: int, tenant: str | None) -> Select[Any]:
-    """Return the statement of `recent`, for a transaction that is limited to `tenant`."""
-    conditions = [
-        AIRequestLog.duplicate_of.is_(None),
-        *_equalities(filter_),
-        *_time_bounds(filter_),
-    ]
-    if tenant is not None:
-        conditions.append(AIRequestLog.tenant_id == tenant)
-    if filter_.recovered is not None:
-        mended = AIRequestLog.recovery_outcome.is_not_distinct_from("recovered")
-        conditions.append(mended if filter_.recovered else ~mended)
-    return (
-        _REQUESTS.where(*conditions)
-        .order_by(AIRequestLog.created_at.desc(), AIRequestLog.id.desc())
-        .limit(limit)
-    )
-
-
 async def request_by_id(conn: AsyncConnection, row_id: UUID) -> RequestRow | None:
     """Return the request with this id; its partition is known from the time inside the id."""
     milliseconds = log_id_time_ms(row_id)
     if milliseconds > _LAST_ID_TIME_MS:
         return None
     start = _EPOCH + timedelta(milliseconds=milliseconds)
-    query = _REQUESTS.where(
-        AIRequestLog.created_at >= start,
-        AIRequestLog.created_at < start + timedelta(milliseconds=1),
-        AIRequestLog.id == row_id,
-    )
-    return await _first(conn, query)
+    given = {"id": row_id, "since": start, "until": start + timedelta(milliseconds=1)}
+    return await _first(conn, _BY_ID, given)
 
 
 async def request_by_request_id(
@@ -200,13 +189,8 @@ async def request_by_request_id(
         row = None
     if row is not None:
         return row
-    query = _REQUESTS.where(
-        AIRequestLog.request_id == request_id,
-        # The index leaves out rows without a correlation id of their own.
-        AIRequestLog.request_id != cast(AIRequestLog.id, Text),
-        AIRequestLog.created_at >= (since or datetime.now(UTC) - DEFAULT_WINDOW),
-    )
-    return await _first(conn, query)
+    given = {"request_id": request_id, "since": since or datetime.now(UTC) - DEFAULT_WINDOW}
+    return await _first(conn, _BY_REQUEST_ID, given)
 
 
 async def slowest(
@@ -241,14 +225,9 @@ async def trace(conn: AsyncConnection, trace_id: str, *, since: datetime | None 
         trace_id: 32 hex digits.
         since: Earliest start; by default 30 days ago.
     """
-    log = AIRequestLog
-    earliest = since or datetime.now(UTC) - DEFAULT_WINDOW
-    query = _REQUESTS.where(
-        log.trace_id == trace_id, log.created_at >= earliest, log.duplicate_of.is_(None)
-    )
-    if (tenant := tenant_of(conn)) is not None:
-        query = query.where(log.tenant_id == tenant)
-    requests = [_request_row(row) for row in await conn.execute(query.order_by(log.created_at))]
+    given = {"trace_id": trace_id, "since": since or datetime.now(UTC) - DEFAULT_WINDOW}
+    rows = await _asked(conn, _OF_TRACE, given, tenant_of(conn))
+    requests = [_request_row(row) for row in rows]
     return Trace(requests=requests, steps=await _steps_of(conn, requests))
 
 
@@ -264,15 +243,13 @@ async def recovery_steps(
     """
     milliseconds = min(log_id_time_ms(request_log_id), _LAST_ID_TIME_MS)
     start = _EPOCH + timedelta(milliseconds=milliseconds)
-    step = AIErrorRecovery
-    query = _STEPS.where(
-        step.request_log_id == request_log_id,
-        step.created_at >= max(start, _EPOCH + _STEPS_SINCE) - _STEPS_SINCE,
-        step.created_at < start + _STEPS_UNTIL,
-    ).order_by(step.step_number, step.created_at)
-    if (tenant := tenant_id or tenant_of(conn)) is not None:
-        query = query.where(step.tenant_id == tenant)
-    return [RecoveryRecord(**row._mapping) for row in await conn.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name for it
+    given = {
+        "request": request_log_id,
+        "since": max(start, _EPOCH + _STEPS_SINCE) - _STEPS_SINCE,
+        "until": start + _STEPS_UNTIL,
+    }
+    rows = await _asked(conn, _STEPS_OF_REQUEST, given, tenant_id or tenant_of(conn))
+    return [RecoveryRecord(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
 async def _steps_of(conn: AsyncConnection, requests: list[RequestRow]) -> list[RecoveryRecord]:
@@ -295,32 +272,68 @@ _REQUESTS: Final = select(*(AIRequestLog.__table__.c[field.name] for field in fi
 _STEPS: Final = select(*(AIErrorRecovery.__table__.c[f.name] for f in fields(RecoveryRecord)))
 
 
-def _equalities(filter_: RecentFilter) -> list[ColumnElement[bool]]:
-    columns = {
-        "module": AIRequestLog.module,
-        "status": AIRequestLog.status,
-        "provider": AIRequestLog.provider_used,
-        "model": AIRequestLog.model_requested,
-        "tenant_id": AIRequestLog.tenant_id,
-        "error_code": AIRequestLog.error_code,
-        "trace_id": AIRequestLog.trace_id,
-        "user_id": AIRequestLog.user_id,
-    }
-    wanted = {name: getattr(filter_, name) for name in columns}
-    return [columns[name] == value for name, value in wanted.items() if value is not None]
+# Built once: to build a statement anew takes SQLAlchemy as long as to send it.
+_log, _step = AIRequestLog.__table__.c, AIErrorRecovery.__table__.c
+_NEWEST: Final = _REQUESTS.order_by(_log.created_at.desc(), _log.tenant_id).limit(1)
+_NARROWED: Final[Mapping[str, ColumnElement[bool]]] = {
+    "tenant": _log.tenant_id == bindparam("tenant"),
+    "tenant_id": _log.tenant_id == bindparam("tenant_id"),
+    "module": _log.module == bindparam("module"),
+    "status": _log.status == bindparam("status"),
+    "provider": _log.provider_used == bindparam("provider"),
+    "model": _log.model_requested == bindparam("model"),
+    "error_code": _log.error_code == bindparam("error_code"),
+    "trace_id": _log.trace_id == bindparam("trace_id"),
+    "user_id": _log.user_id == bindparam("user_id"),
+    "recovered": _log.recovery_outcome.is_not_distinct_from("recovered") == bindparam("recovered"),
+    "since": _log.created_at >= bindparam("since"),
+    "until": _log.created_at < bindparam("until"),
+    # The pair alone would not keep the planner from reading newer partitions.
+    "cursor": _log.created_at <= bindparam("cursor"),
+    "cursor_id": tuple_(_log.created_at, _log.id)
+    < tuple_(bindparam("cursor", type_=_log.created_at.type), bindparam("cursor_id")),
+}
+_BY_ID: Final = _NEWEST.where(
+    _log.created_at >= bindparam("since"),
+    _log.created_at < bindparam("until"),
+    _log.id == bindparam("id"),
+)
+_BY_REQUEST_ID: Final = _NEWEST.where(
+    _log.request_id == bindparam("request_id"),
+    # The index leaves out rows without a correlation id of their own.
+    _log.request_id != cast(_log.id, Text),
+    _log.created_at >= bindparam("since"),
+)
+_OF_TRACE: Final = _REQUESTS.where(
+    _log.trace_id == bindparam("trace_id"),
+    _log.created_at >= bindparam("since"),
+    _log.duplicate_of.is_(None),
+).order_by(_log.created_at)
+_STEPS_OF_REQUEST: Final = _STEPS.where(
+    _step.request_log_id == bindparam("request"),
+    _step.created_at >= bindparam("since"),
+    _step.created_at < bindparam("until"),
+).order_by(_step.step_number, _step.created_at)
 
 
-def _time_bounds(filter_: RecentFilter) -> list[ColumnElement[bool]]:
-    created_at = AIRequestLog.created_at
-    latest = filter_.until or datetime.now(UTC)
-    bounds = [created_at >= (filter_.since or latest - _window_of(filter_))]
-    if filter_.until is not None:
-        bounds.append(created_at < filter_.until)
-    if filter_.cursor is not None:
-        # The pair alone would not keep the planner from reading newer partitions.
-        bounds.append(created_at <= filter_.cursor[0])
-        bounds.append(tuple_(created_at, AIRequestLog.id) < tuple_(*filter_.cursor))
-    return bounds
+def _values(filter_: RecentFilter, tenant: str | None) -> dict[str, object]:
+    """Return what narrows `recent`, by the names of `_NARROWED`."""
+    given = {field.name: getattr(filter_, field.name) for field in fields(RecentFilter)}
+    given["tenant"] = tenant
+    given["cursor"], given["cursor_id"] = given["cursor"] or (None, None)
+    given["since"] = given["since"] or (given["until"] or datetime.now(UTC)) - _window_of(filter_)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@lru_cache(maxsize=256)
+def _page(narrowed: frozenset[str]) -> Select[Any]:
+    """Return the statement of `recent` with the conditions of these names."""
+    conditions = (condition for name, condition in _NARROWED.items() if name in narrowed)
+    return (
+        _REQUESTS.where(_log.duplicate_of.is_(None), *conditions)
+        .order_by(_log.created_at.desc(), _log.id.desc())
+        .limit(bindparam("limit", type_=Integer))
+    )
 
 
 def _window_of(filter_: RecentFilter) -> timedelta:
@@ -328,13 +341,28 @@ def _window_of(filter_: RecentFilter) -> timedelta:
     return FREE_WINDOW if is_free and filter_.trace_id is None else DEFAULT_WINDOW
 
 
-async def _first(conn: AsyncConnection, query: Select[Any]) -> RequestRow | None:
-    """Return the newest row of `query`; the same id may exist once per tenant."""
-    if (tenant := tenant_of(conn)) is not None:
-        query = query.where(AIRequestLog.tenant_id == tenant)
-    newest = query.order_by(AIRequestLog.created_at.desc(), AIRequestLog.tenant_id).limit(1)
-    row = (await conn.execute(newest)).first()
+async def _first(
+    conn: AsyncConnection, query: Select[Any], given: Mapping[str, object]
+) -> RequestRow | None:
+    """Return the first row of `query`; the same id may exist once per tenant."""
+    row = (await _asked(conn, query, given, tenant_of(conn))).first()
     return None if row is None else _request_row(row)
+
+
+async def _asked(
+    conn: AsyncConnection, query: Select[Any], given: Mapping[str, Any], tenant: str | None
+) -> CursorResult[Any]:
+    """Return what a statement of this module finds, of one tenant where there is one."""
+    if tenant is None:
+        found: CursorResult[Any] = await conn.execute(query, given)
+    else:
+        found = await conn.execute(_of_tenant(query), {**given, "tenant": tenant})
+    return found
+
+
+@lru_cache
+def _of_tenant(query: Select[Any]) -> Select[Any]:
+    return query.where(query.selected_columns.tenant_id == bindparam("tenant"))
 
 
 def _request_row(row: Any) -> RequestRow:
