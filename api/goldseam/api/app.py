@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from goldseam.api import problems
 from goldseam.api.deadline import GRACE_S, Crowd, Deadline
-from goldseam.api.deps import known_parameters
 from goldseam.api.guards import LOOPBACK_NAMES, AnswerHeaders, HostGuard
 from goldseam.api.metrics import Counted, create_metrics
 from goldseam.api.routes import (
@@ -91,7 +90,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.add_middleware(HostGuard, names=LOOPBACK_NAMES)
     app.add_middleware(AnswerHeaders)
     app.add_middleware(Counted, metrics=app.state.goldseam_metrics)
-    app.include_router(ai_logs_router, dependencies=[Depends(known_parameters)])
+    app.include_router(ai_logs_router)
     app.include_router(health.router)
     problems.install(app)
     return app

@@ -49,21 +49,24 @@ CallerOf = Annotated[Caller, Depends(caller)]
 
 
 def needs(scope: Scope) -> Any:
-    """Return a dependency that refuses callers whose key is not for `scope`."""
+    """Return a dependency that refuses callers whose key is not for `scope`, then odd questions."""
 
-    async def check(caller: CallerOf) -> None:
+    async def check(request: Request, caller: CallerOf) -> None:
         if not caller.may(scope):
             raise Forbidden(f"This key is not for {scope}; create one with `goldseam keys create`.")
         if caller.tenant == ALL_TENANTS and not caller.is_admin:
             raise Forbidden("This key belongs to no tenant and may only write.")
+        if hasattr(request.app.state, "goldseam_settings"):
+            _refuse_unknown_parameters(request)
 
     return Depends(check)
 
 
-async def known_parameters(request: Request, _: CallerOf) -> None:
+def _refuse_unknown_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not take: a typo would widen what is asked for.
 
-    Only where the application is ours; another one may have parameters of its own.
+    Only where the application is ours, which has settings in its state; another one may have
+    parameters of its own.
     """
     route = request.scope["route"]
     unknown = sorted(request.query_params.keys() - route.query_names)
