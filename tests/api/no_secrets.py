@@ -223,7 +223,7 @@ class TestNothingIsTold:
             ask_everything(ask)
             # That there are keys now is noticed within seconds.
             assert until(ask, f"/api/v1/ai/logs/{row.id}", 200 if ask.key else 401)
-            assert ask("GET", f"/api/v1/ai/logs/{row.id}?x={ask.key}") == (200 if ask.key else 401)
+            assert ask("GET", f"/api/v1/ai/logs/{row.id}?x={ask.key}") == (422 if ask.key else 401)
 
     def test_faults_of_the_database(
         self, ask: Client, database: str, heard: Heard, store: Store
