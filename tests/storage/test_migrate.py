@@ -44,13 +44,14 @@ def test_models_and_migrated_catalogue_agree(database: str) -> None:
     assert differences == []
 
 
-def test_database_of_an_unreleased_version_is_refused(database: str) -> None:
+@pytest.mark.parametrize("table", ["goldseam_keys", "ai_stats_slow_hour_default"])
+def test_database_of_an_unreleased_version_is_refused(database: str, table: str) -> None:
     """The error says what is missing and what to do; the database stays as it was."""
     with psycopg.connect(database) as connection:
         connection.execute(f"SET ROLE {Role.OWNER}")
-        connection.execute("DROP TABLE goldseam_keys")
+        connection.execute(f"DROP TABLE {table}")
 
-    with pytest.raises(MigrationError, match=r"lacks goldseam_keys\.\w+ .*another --data-dir"):
+    with pytest.raises(MigrationError, match=rf"lacks {table}\.\w+ .*another --data-dir"):
         migrate.upgrade(database)
 
 

@@ -20,6 +20,7 @@ from goldseam.storage import roles, schema
 from goldseam.storage.engine import CONNECT_TIMEOUT_S, parse_url, readable
 from goldseam.storage.errors import MigrationError, UnreleasedSchemaError
 from goldseam.storage.locks import AdvisoryLock
+from goldseam.storage.partitions import PARTITIONED
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 
@@ -119,8 +120,9 @@ def _refuse_unreleased(connection: Connection) -> None:
         text("SELECT table_name, column_name FROM information_schema.columns")
     )
     there = {(table, column) for table, column in found}
-    wanted = ((table.name, column.name) for table in schema.TABLES for column in table.columns)
-    missing = [".".join(each) for each in wanted if each not in there]
+    columns = [(table.name, column.name) for table in schema.TABLES for column in table.columns]
+    partitions = [(f"{table}_default", column) for table, column in PARTITIONED.items()]
+    missing = [".".join(each) for each in [*columns, *partitions] if each not in there]
     if missing:
         raise UnreleasedSchemaError(
             f"This database was made by an unreleased version of Goldseam and lacks {missing[0]} "
