@@ -71,7 +71,11 @@ def _measure(
             _say(f"{spans_per_body}-span bodies")
             some = _load(options.spans // 4, series=series, spans_per_body=spans_per_body)
             small.append(collector.send(f"{spans_per_body}-span bodies", some))
-    return load, steps, [peak, paced, *small]
+    with end_to_end.collector(server.url, folder / "two", postmaster, workers=2) as two:
+        two.send("warming up", _load(5_120, series=7))
+        _say("two processes")
+        both = two.send("512-span bodies, two processes", _load(options.spans, series=8))
+    return load, steps, [peak, paced, *small, both]
 
 
 def _measure_peers(folder: Path) -> list[peers.PeerRun]:

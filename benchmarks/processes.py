@@ -21,6 +21,12 @@ def family_cpu_s(pid: int) -> float:
             return sum(cpu_s(each.pid) for each in family)
 
 
+def family_peak_mib(pid: int) -> float:
+    """Return the largest resident memory of a process and of all that it started, added up."""
+    process = psutil.Process(pid)
+    return sum(peak_mib(each.pid) for each in (process, *process.children(recursive=True)))
+
+
 def peak_mib(pid: int) -> float:
     """Return the largest resident memory that a process has had; Linux only."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():

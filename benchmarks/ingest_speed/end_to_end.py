@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import Final
 
-from processes import family_cpu_s, peak_mib
+from processes import family_cpu_s, family_peak_mib
 
 from goldseam.storage import Role
 from goldseam.storage.engine import connect
@@ -32,7 +32,7 @@ _REPEAT_AFTER_S: Final = 0.2
 _MODULES: Final = (
     "import genai_prices.data, goldseam.cli.app, goldseam.cli.workers, goldseam.collector"
 )
-_ADDRESS: Final = re.compile(r"listens on http://([^;\s]+)")
+_ADDRESS: Final = re.compile(r"listens on http://([^;,\s]+)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Collector:
             ack_p99_ms=statistics.quantiles(acks_s, n=100)[98] * 1e3,
             collector_us=(used_s[0] - began_cpu_s[0]) / spans * 1e6,
             database_us=(used_s[1] - began_cpu_s[1]) / spans * 1e6,
-            peak_mib=peak_mib(self.pid),
+            peak_mib=family_peak_mib(self.pid),
             refused=senders.refused,
         )
 
@@ -110,11 +110,14 @@ class Collector:
 
 
 @contextmanager
-def collector(url: str, data_dir: Path, postmaster: int) -> Iterator[Collector]:
+def collector(
+    url: str, data_dir: Path, postmaster: int, *, workers: int = 1
+) -> Iterator[Collector]:
     """Run `goldseam collector` on free ports until the block ends."""
     command = [
         sys.executable, "-c", "from goldseam.cli import main; main()", "collector",
         "--otlp-http-port", "0", "--otlp-grpc-port", "0", "--data-dir", str(data_dir),
+        "--workers", str(workers),
     ]  # fmt: skip
     log = data_dir.with_name("collector.log")  # a pipe that nobody empties would stop it
     with log.open("wb") as stderr:
