@@ -309,6 +309,7 @@ CREATE TABLE ai_error_recovery (
     model TEXT, 
     recovery_result JSONB DEFAULT '{}'::jsonb NOT NULL, 
     after TEXT DEFAULT '' NOT NULL, 
+    call_error TEXT DEFAULT '' NOT NULL, 
     CONSTRAINT pk_ai_error_recovery PRIMARY KEY (tenant_id, created_at, id)
 )
  PARTITION BY RANGE (created_at);
@@ -350,6 +351,8 @@ COMMENT ON COLUMN ai_error_recovery.model IS 'Model that the step asked for';
 COMMENT ON COLUMN ai_error_recovery.recovery_result IS 'Delay, attempt, tokens, cost and span of the step';
 
 COMMENT ON COLUMN ai_error_recovery.after IS 'Strategies of the steps that ran before it in the same call, the last ten';
+
+COMMENT ON COLUMN ai_error_recovery.call_error IS 'First error of its call: the pattern, else the code; empty while none is known';
 
 CREATE TABLE ai_error_recovery_default PARTITION OF ai_error_recovery DEFAULT;
 
@@ -1324,10 +1327,11 @@ CREATE TABLE ai_stats_step_hour (
     strategy TEXT NOT NULL, 
     provider TEXT NOT NULL, 
     after TEXT NOT NULL, 
+    call_error TEXT NOT NULL, 
     attempt_count BIGINT DEFAULT 0 NOT NULL, 
     success_count BIGINT DEFAULT 0 NOT NULL, 
     recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_step_hour PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+    CONSTRAINT pk_ai_stats_step_hour PRIMARY KEY (tenant_id, bucket, strategy, provider, after, call_error)
 );
 
 COMMENT ON TABLE ai_stats_step_hour IS 'Sums over the recovery steps of each hour';
@@ -1341,6 +1345,8 @@ COMMENT ON COLUMN ai_stats_step_hour.strategy IS 'strategy_name of the steps, or
 COMMENT ON COLUMN ai_stats_step_hour.provider IS 'Provider that the steps asked, unknown, or other';
 
 COMMENT ON COLUMN ai_stats_step_hour.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour.call_error IS 'call_error of the steps';
 
 COMMENT ON COLUMN ai_stats_step_hour.attempt_count IS 'Recovery steps that ran';
 
@@ -1356,10 +1362,11 @@ CREATE TABLE ai_stats_step_hour_all (
     strategy TEXT NOT NULL, 
     provider TEXT NOT NULL, 
     after TEXT NOT NULL, 
+    call_error TEXT NOT NULL, 
     attempt_count BIGINT DEFAULT 0 NOT NULL, 
     success_count BIGINT DEFAULT 0 NOT NULL, 
     recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_step_hour_all PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+    CONSTRAINT pk_ai_stats_step_hour_all PRIMARY KEY (tenant_id, bucket, strategy, provider, after, call_error)
 );
 
 COMMENT ON TABLE ai_stats_step_hour_all IS 'Sums over the recovery steps of each hour';
@@ -1373,6 +1380,8 @@ COMMENT ON COLUMN ai_stats_step_hour_all.strategy IS 'strategy_name of the steps
 COMMENT ON COLUMN ai_stats_step_hour_all.provider IS 'Provider that the steps asked, unknown, or other';
 
 COMMENT ON COLUMN ai_stats_step_hour_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_hour_all.call_error IS 'call_error of the steps';
 
 COMMENT ON COLUMN ai_stats_step_hour_all.attempt_count IS 'Recovery steps that ran';
 
@@ -1388,10 +1397,11 @@ CREATE TABLE ai_stats_step_day (
     strategy TEXT NOT NULL, 
     provider TEXT NOT NULL, 
     after TEXT NOT NULL, 
+    call_error TEXT NOT NULL, 
     attempt_count BIGINT DEFAULT 0 NOT NULL, 
     success_count BIGINT DEFAULT 0 NOT NULL, 
     recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_step_day PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+    CONSTRAINT pk_ai_stats_step_day PRIMARY KEY (tenant_id, bucket, strategy, provider, after, call_error)
 );
 
 COMMENT ON TABLE ai_stats_step_day IS 'Sums over the recovery steps of each day';
@@ -1405,6 +1415,8 @@ COMMENT ON COLUMN ai_stats_step_day.strategy IS 'strategy_name of the steps, or 
 COMMENT ON COLUMN ai_stats_step_day.provider IS 'Provider that the steps asked, unknown, or other';
 
 COMMENT ON COLUMN ai_stats_step_day.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_day.call_error IS 'call_error of the steps';
 
 COMMENT ON COLUMN ai_stats_step_day.attempt_count IS 'Recovery steps that ran';
 
@@ -1420,10 +1432,11 @@ CREATE TABLE ai_stats_step_day_all (
     strategy TEXT NOT NULL, 
     provider TEXT NOT NULL, 
     after TEXT NOT NULL, 
+    call_error TEXT NOT NULL, 
     attempt_count BIGINT DEFAULT 0 NOT NULL, 
     success_count BIGINT DEFAULT 0 NOT NULL, 
     recovery_time_ms NUMERIC DEFAULT 0 NOT NULL, 
-    CONSTRAINT pk_ai_stats_step_day_all PRIMARY KEY (tenant_id, bucket, strategy, provider, after)
+    CONSTRAINT pk_ai_stats_step_day_all PRIMARY KEY (tenant_id, bucket, strategy, provider, after, call_error)
 );
 
 COMMENT ON TABLE ai_stats_step_day_all IS 'Sums over the recovery steps of each day';
@@ -1437,6 +1450,8 @@ COMMENT ON COLUMN ai_stats_step_day_all.strategy IS 'strategy_name of the steps,
 COMMENT ON COLUMN ai_stats_step_day_all.provider IS 'Provider that the steps asked, unknown, or other';
 
 COMMENT ON COLUMN ai_stats_step_day_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN ai_stats_step_day_all.call_error IS 'call_error of the steps';
 
 COMMENT ON COLUMN ai_stats_step_day_all.attempt_count IS 'Recovery steps that ran';
 
@@ -2172,6 +2187,8 @@ COMMENT ON COLUMN reporting.ai_error_recovery.recovery_result IS 'Delay, attempt
 
 COMMENT ON COLUMN reporting.ai_error_recovery.after IS 'Strategies of the steps that ran before it in the same call, the last ten';
 
+COMMENT ON COLUMN reporting.ai_error_recovery.call_error IS 'First error of its call: the pattern, else the code; empty while none is known';
+
 CREATE VIEW reporting.ai_error_analysis WITH (security_invoker = true) AS SELECT * FROM public.ai_error_analysis;
 
 COMMENT ON VIEW reporting.ai_error_analysis IS 'One row per tenant and error pattern';
@@ -2808,6 +2825,8 @@ COMMENT ON COLUMN reporting.ai_stats_step_hour.provider IS 'Provider that the st
 
 COMMENT ON COLUMN reporting.ai_stats_step_hour.after IS 'Strategies that had run before in the same call, or other';
 
+COMMENT ON COLUMN reporting.ai_stats_step_hour.call_error IS 'call_error of the steps';
+
 COMMENT ON COLUMN reporting.ai_stats_step_hour.attempt_count IS 'Recovery steps that ran';
 
 COMMENT ON COLUMN reporting.ai_stats_step_hour.success_count IS 'Those of them that mended their call';
@@ -2827,6 +2846,8 @@ COMMENT ON COLUMN reporting.ai_stats_step_hour_all.strategy IS 'strategy_name of
 COMMENT ON COLUMN reporting.ai_stats_step_hour_all.provider IS 'Provider that the steps asked, unknown, or other';
 
 COMMENT ON COLUMN reporting.ai_stats_step_hour_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_hour_all.call_error IS 'call_error of the steps';
 
 COMMENT ON COLUMN reporting.ai_stats_step_hour_all.attempt_count IS 'Recovery steps that ran';
 
@@ -2848,6 +2869,8 @@ COMMENT ON COLUMN reporting.ai_stats_step_day.provider IS 'Provider that the ste
 
 COMMENT ON COLUMN reporting.ai_stats_step_day.after IS 'Strategies that had run before in the same call, or other';
 
+COMMENT ON COLUMN reporting.ai_stats_step_day.call_error IS 'call_error of the steps';
+
 COMMENT ON COLUMN reporting.ai_stats_step_day.attempt_count IS 'Recovery steps that ran';
 
 COMMENT ON COLUMN reporting.ai_stats_step_day.success_count IS 'Those of them that mended their call';
@@ -2867,6 +2890,8 @@ COMMENT ON COLUMN reporting.ai_stats_step_day_all.strategy IS 'strategy_name of 
 COMMENT ON COLUMN reporting.ai_stats_step_day_all.provider IS 'Provider that the steps asked, unknown, or other';
 
 COMMENT ON COLUMN reporting.ai_stats_step_day_all.after IS 'Strategies that had run before in the same call, or other';
+
+COMMENT ON COLUMN reporting.ai_stats_step_day_all.call_error IS 'call_error of the steps';
 
 COMMENT ON COLUMN reporting.ai_stats_step_day_all.attempt_count IS 'Recovery steps that ran';
 

@@ -73,13 +73,13 @@ ROLLED: Final[dict[str, Ask]] = {
     "top 10 errors": _figures(queries.top_errors),
     "slowest 10": _figures(queries.slowest),
     "strategies": _figures(queries.strategies),
+    "strategies against a code": _figures(queries.strategies, error_code="TIMEOUT"),
 }
 ALWAYS_FROM_ROWS: Final[dict[str, Ask]] = {
     "recent 20": _recent(),
     "recent 20, module and status": _recent(module="module-3", status="error"),
     "newest, then by id": _by_id,
     "newest, then its trace": _trace,
-    "strategies against a code": _figures(queries.strategies, error_code="TIMEOUT"),
 }
 
 

@@ -62,10 +62,10 @@ _DAY: Final = """
 _STEPS: Final = """
     INSERT INTO ai_error_recovery (
         tenant_id, created_at, id, request_log_id, trace_id, strategy_name, step_number,
-        action_taken, was_successful, recovery_time_ms, error_code, provider
+        action_taken, was_successful, recovery_time_ms, error_code, provider, call_error
     )
     SELECT tenant_id, created_at, id, id, trace_id, 'retry', 1, 'wait 0.5s, resend',
-        recovery_outcome = 'recovered', 550, 'TIMEOUT', provider_used
+        recovery_outcome = 'recovered', 550, 'TIMEOUT', provider_used, error_pattern
     FROM ai_request_logs
     WHERE created_at >= %(start)s AND created_at < %(end)s AND recovery_outcome IS NOT NULL
 """

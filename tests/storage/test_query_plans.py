@@ -257,13 +257,14 @@ QUESTIONS: Final = {
     ),
     "strategies against an error": Question(
         asked(queries.strategies, error_pattern=PATTERN),
-        WINDOW,
-        {"ix_ai_request_logs_first_error": "tenant_id first_error_code created_at"},
+        EDGES,
+        dict.fromkeys(STEPS, "tenant_id bucket call_error")
+        | {"pk_ai_error_recovery": "tenant_id created_at"},
     ),
     "strategies against each error of a code": Question(
         asked(queries.strategies_by_pattern, error_code="TIMEOUT"),
-        WINDOW,
-        {"ix_ai_request_logs_first_error": "tenant_id first_error_code created_at"},
+        EDGES,
+        by_hours(*STEPS) | {"pk_ai_error_recovery": "tenant_id created_at"},
     ),
     "written since": Question(lambda conn: changes.written_since(conn, LAST, limit=500), LATER, {}),
     "one pattern": Question(

@@ -38,12 +38,19 @@ MakeStep = Callable[..., RecoveryRecord]
 MakeBatch = Callable[..., Batch]
 
 _DIRECTLY = """
-    SELECT strategy_name, coalesce(provider, 'unknown'), after, count(*)::int,
+    SELECT strategy_name, coalesce(provider, 'unknown'), after, call_error, count(*)::int,
         count(*) FILTER (WHERE was_successful)::int, sum(recovery_time_ms)
     FROM ai_error_recovery
     WHERE (tenant_id = %(tenant)s OR %(tenant)s = '*')
         AND created_at >= %(since)s AND created_at < %(until)s
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+
+_MET = """
+    SELECT call_error, coalesce((
+        SELECT coalesce(l.error_pattern, l.first_error_code, '') FROM ai_request_logs AS l
+        WHERE (l.tenant_id, l.id) = (s.tenant_id, s.request_log_id)
+    ), '') FROM ai_error_recovery AS s
 """
 
 _ORDERED = """
@@ -64,6 +71,12 @@ def wrongly_ordered(connection: psycopg.Connection) -> list[Any]:
         return [row for row in connection.execute(_ORDERED) if row[0] != row[1]]
 
 
+def misnamed(connection: psycopg.Connection) -> list[Any]:
+    """Return what steps say that their call met where the call says something else."""
+    with connection.transaction():
+        return [row for row in connection.execute(_MET) if row[0] != row[1]]
+
+
 def directly(
     connection: psycopg.Connection, tenant: str, since: datetime, until: datetime
 ) -> list[tuple[Any, ...]]:
@@ -78,9 +91,10 @@ def rolled_up(connection: psycopg.Connection, grain: str, tenant: str) -> list[t
     table = STEPS[grain, tenant == "*"]
     with connection.transaction():
         rows = connection.execute(
-            "SELECT strategy, provider, after, sum(attempt_count)::int, sum(success_count)::int,"  # noqa: S608 - our own table
-            f" sum(recovery_time_ms)::float8 FROM {table} WHERE tenant_id = %s"
-            " GROUP BY 1, 2, 3 HAVING sum(attempt_count) <> 0 ORDER BY 1, 2, 3",
+            "SELECT strategy, provider, after, call_error, sum(attempt_count)::int,"  # noqa: S608 - our own table
+            f" sum(success_count)::int, sum(recovery_time_ms)::float8 FROM {table}"
+            " WHERE tenant_id = %s"
+            " GROUP BY 1, 2, 3, 4 HAVING sum(attempt_count) <> 0 ORDER BY 1, 2, 3, 4",
             (tenant,),
         )
         return rows.fetchall()
@@ -89,17 +103,36 @@ def rolled_up(connection: psycopg.Connection, grain: str, tenant: str) -> list[t
 async def answered(
     url: str, tenants: tuple[str, ...], window: list[datetime]
 ) -> list[list[tuple[Any, ...]]]:
-    """Ask as the API does."""
+    """Ask as the API does: for all steps, for those of a code, and for those of a pattern."""
+    since, until = window
     engine = async_engine(url, Role.API, pool_size=1)
     try:
         answers = []
         for tenant in tenants:
             async with tenant_transaction(engine, tenant) as conn:
-                found = await queries.strategies(conn, since=window[0], until=window[1])
-            answers.append(sorted(map(counted, found)))
+                for met in ({}, {"error_code": "TIMEOUT"}, {"error_pattern": PATTERNS[0]}):
+                    found = await queries.strategies(conn, since=since, until=until, **met)
+                    answers.append(sorted(map(counted, found)))
         return answers
     finally:
         await engine.dispose()
+
+
+def expected(steps: list[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
+    """Return what `answered` has to say of a tenant whose steps were counted directly."""
+    errors = {step[3] for step in steps}
+    of_code = {error for error in errors if error.split(":")[0] == "TIMEOUT"}
+    answers = []
+    for met in (errors, of_code, {PATTERNS[0]}):
+        sums: dict[tuple[Any, ...], list[Any]] = {}
+        for *key, error, attempts, successes, time_ms in steps:
+            if error in met:
+                so_far = sums.setdefault(tuple(key), [0, 0, 0.0])
+                sums[tuple(key)] = [
+                    a + b for a, b in zip(so_far, (attempts, successes, time_ms), strict=True)
+                ]
+        answers.append(sorted((*key, *added) for key, added in sums.items()))
+    return answers
 
 
 def counted(found: queries.StrategyFigures) -> tuple[Any, ...]:
@@ -109,6 +142,16 @@ def counted(found: queries.StrategyFigures) -> tuple[Any, ...]:
     return (found.strategy, found.provider, after, found.attempts, found.successes, total_ms)
 
 
+PATTERNS = ("TIMEOUT:openai:1", "TIMEOUT:openai:2", "OVERLOADED:openai:1")
+calls = st.fixed_dictionaries(
+    {
+        "call": st.sampled_from([0, 1]),
+        "error_pattern": st.sampled_from([None, *PATTERNS]),
+        "first_error_code": st.sampled_from([None, "TIMEOUT"]),
+        "recovery_steps": st.sampled_from([None, 1]),
+        "status": st.sampled_from(["pending", "success", "error"]),
+    }
+)
 steps = st.fixed_dictionaries(
     {
         "call": st.sampled_from([None, 0, 1]),
@@ -120,7 +163,7 @@ steps = st.fixed_dictionaries(
         "recovery_time_ms": st.sampled_from([0.0, 0.5, 1200.25]),
     }
 )
-batches = st.lists(st.lists(steps, max_size=5), min_size=1, max_size=5)
+deliveries = st.tuples(st.lists(calls, max_size=2), st.lists(steps, max_size=5))
 edges = st.sampled_from(
     [MIDNIGHT + timedelta(minutes=m) for m in (-1500, -61, -60, -1, 0, 5, 30, 60, 1440, 1470)]
 )
@@ -143,7 +186,7 @@ def made(make_request: MakeRequest, make_step: MakeStep, values: dict[str, Any])
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    sequence=st.lists(st.lists(steps, max_size=5), min_size=1, max_size=5),
+    sequence=st.lists(deliveries, min_size=1, max_size=5),
     ends=st.tuples(edges, edges).map(sorted),
 )
 def test_strategies_are_what_the_steps_say(
@@ -152,22 +195,29 @@ def test_strategies_are_what_the_steps_say(
     make_request: MakeRequest,
     make_step: MakeStep,
     make_batch: MakeBatch,
-    sequence: list[list[dict[str, Any]]],
+    sequence: list[tuple[list[dict[str, Any]], list[dict[str, Any]]]],
     ends: list[datetime],
 ) -> None:
-    """Late, repeated and unordered steps move what came before, every sum, and every answer."""
+    """Late, repeated and unordered steps and calls move what each knows, sums, and answers."""
     tenant = next(tenants)
-    for delivered in sequence:
-        records = [made(make_request, make_step, {**v, "tenant_id": tenant}) for v in delivered]
-        writes.write(writer, make_batch(recoveries=records), NOW)
+    for called, stepped in sequence:
+        requests = [
+            make_request(v.pop("call"), tenant_id=tenant, created_at=MIDNIGHT, **v)
+            for v in [dict(each) for each in called]
+        ]
+        records = [made(make_request, make_step, {**v, "tenant_id": tenant}) for v in stepped]
+        writes.write(writer, make_batch(*requests, recoveries=records), NOW)
 
     assert wrongly_ordered(writer) == []
+    assert misnamed(writer) == []
     always = (MIDNIGHT - timedelta(days=9), MIDNIGHT + timedelta(days=9))
     for whose in (tenant, "*"):
         for grain in ("hour", "day"):
             assert rolled_up(writer, grain, whose) == directly(writer, whose, *always)
     answers = anyio.run(answered, database, (tenant, "*"), ends)
-    assert answers == [directly(writer, whose, *ends) for whose in (tenant, "*")]
+    for place, whose in enumerate((tenant, "*")):
+        told = expected(directly(writer, whose, *ends))
+        assert answers[3 * place : 3 * place + 3] == told
 
 
 def test_two_writers_order_the_steps_of_the_same_calls(
@@ -194,8 +244,42 @@ def test_two_writers_order_the_steps_of_the_same_calls(
             done.result(timeout=120)
 
     assert wrongly_ordered(writer) == []
-    assert [row[2:4] for row in rolled_up(writer, "day", "acme")] == [
+    assert [(row[2], row[4]) for row in rolled_up(writer, "day", "acme")] == [
         ("", 40), ("retry", 40), ("retry retry", 40), ("retry retry retry", 40),
+    ]  # fmt: skip
+
+
+def test_two_writers_tell_steps_what_their_calls_met(
+    database: str,
+    writer: psycopg.Connection,
+    make_request: MakeRequest,
+    make_step: MakeStep,
+    make_batch: MakeBatch,
+) -> None:
+    """One brings the calls while the other brings their steps."""
+    requests = [
+        make_request(n, error_pattern=PATTERNS[n % 2], first_error_code="TIMEOUT")
+        for n in range(60)
+    ]
+    together = Barrier(2)
+
+    def run(*, brings_steps: bool) -> None:
+        with connect(database, Role.WRITER) as connection:
+            for start in range(0, len(requests), 5):
+                some = requests[start : start + 5]
+                batch = make_batch(*some)
+                if brings_steps:
+                    batch = make_batch(recoveries=[make_step(request) for request in some])
+                together.wait(timeout=60)
+                writes.write(connection, batch, NOW)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(run, brings_steps=which) for which in (False, True)]:
+            done.result(timeout=120)
+
+    assert misnamed(writer) == []
+    assert [row[3:5] for row in rolled_up(writer, "day", "acme")] == [
+        (PATTERNS[0], 30), (PATTERNS[1], 30),
     ]  # fmt: skip
 
 
@@ -212,7 +296,8 @@ def test_a_long_call_tells_of_its_last_ten_steps(
     writes.write(writer, make_batch(recoveries=ran[7:]), NOW)
 
     assert wrongly_ordered(writer) == []
-    assert rolled_up(writer, "day", "acme")[-1][2:4] == (" ".join(["retry"] * 10), 5)
+    _, _, after, _, attempts, *_ = rolled_up(writer, "day", "acme")[-1]
+    assert (after, attempts) == (" ".join(["retry"] * 10), 5)
 
 
 def test_too_many_strategies_of_a_day_count_as_other(
@@ -228,7 +313,7 @@ def test_too_many_strategies_of_a_day_count_as_other(
     writes.write(writer, make_batch(recoveries=seconds), NOW)
     writes.write(writer, make_batch(recoveries=firsts), NOW)
 
-    found = {row[:3]: row[3] for row in rolled_up(writer, "day", "acme")}
+    found = {row[:3]: row[4] for row in rolled_up(writer, "day", "acme")}
     assert len(found) == 199 + 1 + 199 + 1
     assert found["other", "unknown", ""] == 6
     assert found["cache", "unknown", "other"] == 6

@@ -1,7 +1,7 @@
 """Figures by provider, by error pattern and by recovery strategy, and the slowest requests.
 
 `queries` hands this on. Counts come from the roll-ups wherever whole hours are asked for, from the
-rows at the edges; only what strategies did against one error is read from the steps themselves.
+rows at the edges.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -226,16 +226,11 @@ async def strategies(
         tenant_id: Whose steps, for transactions that see all tenants.
     """
     selection = Selection(since=since, until=until, tenant_id=tenant_id)
-    tenant = selection.tenant(conn)
-    code = error_code or (error_pattern and error_pattern.partition(":")[0])
-    source, given = _steps(tenant, selection.pieces), selection.parameters(conn)
-    if code:
-        source = _steps_after_errors(tenant, error_pattern)
-        wanted = {"tenant": tenant, "code": code, "pattern": error_pattern}
-        wanted = {name: value for name, value in wanted.items() if value is not None}
-        given = {"since": since, "until": until, **wanted}
-    query = _STRATEGIES.format(of_pattern="", source=source)
-    rows = await conn.execute(statement(query), given)
+    wanted = {"code": error_code, "pattern": error_pattern}
+    met = " AND ".join(_MET[name] for name, value in wanted.items() if value is not None)
+    source = _steps(selection.tenant(conn), selection.pieces, met or "true")
+    given = selection.parameters(conn) | {k: v for k, v in wanted.items() if v is not None}
+    rows = await conn.execute(statement(_STRATEGIES.format(of_call="", source=source)), given)
     return [_strategy(dict(row)) for row in rows.mappings()]
 
 
@@ -243,15 +238,19 @@ async def strategies_by_pattern(
     conn: AsyncConnection, *, since: datetime, until: datetime, error_code: str
 ) -> dict[tuple[str, str | None], list[StrategyFigures]]:
     """Return what `strategies` does for each tenant and pattern of an error code, asked once."""
-    tenant = tenant_of(conn)
-    query = _STRATEGIES.format(of_pattern=_OF_PATTERN, source=_steps_after_errors(tenant, None))
-    given = {"since": since, "until": until, "code": error_code}
-    given |= {"tenant": tenant} if tenant else {}
+    selection = Selection(since=since, until=until)
+    tenant = selection.tenant(conn)
+    source = _steps(
+        tenant, selection.pieces, _MET["code"], apart=_OF_CALL, tenants=_TENANTS_OF_CODE
+    )
+    query = _STRATEGIES.format(of_call=_OF_CALL, source=source)
+    given = selection.parameters(conn) | {"code": error_code}
     found: dict[tuple[str, str | None], list[StrategyFigures]] = {}
     for row in (await conn.execute(statement(query), given)).mappings():
         figures = dict(row)
-        pattern = figures.pop("tenant_id"), figures.pop("error_pattern")
-        found.setdefault(pattern, []).append(_strategy(figures))
+        whose, error = figures.pop("tenant_id"), figures.pop("call_error")
+        pattern = error if ":" in error else None
+        found.setdefault((whose, pattern), []).append(_strategy(figures))
     return found
 
 
@@ -331,32 +330,25 @@ def wilson(successes: int, attempts: int) -> tuple[float, float]:
 
 
 _STRATEGIES: Final = """
-    SELECT {of_pattern}strategy, provider, after, sum(attempt_count)::bigint AS attempts,
+    SELECT {of_call}strategy, provider, after, sum(attempt_count)::bigint AS attempts,
         coalesce(sum(success_count), 0)::bigint AS successes,
         (sum(recovery_time_ms) / sum(attempt_count))::float8 AS avg_time_ms
     FROM {source}
-    GROUP BY {of_pattern}strategy, provider, after HAVING sum(attempt_count) > 0
+    GROUP BY {of_call}strategy, provider, after HAVING sum(attempt_count) > 0
     ORDER BY attempts DESC, strategy, provider, after
 """
-_OF_PATTERN: Final = "tenant_id, error_pattern, "
+_OF_CALL: Final = "tenant_id, call_error, "
 
 _STEP_KEY: Final = f"strategy_name AS strategy, {STEP_PROVIDER} AS provider, after"
 
-# A request starts before its steps, by an hour at most where the clock is set in between. Those
-# that met the error are few and found by their own index; the steps are joined to them.
-# They are looked for first, for to plan a join of two tables with many days takes far longer.
-_STEPS_AFTER_ERRORS: Final = """
-    (
-        WITH met AS MATERIALIZED (
-            SELECT l.tenant_id, l.id, l.error_pattern FROM ai_request_logs AS l
-            WHERE l.first_error_code = :code AND l.created_at < :until
-                AND l.created_at >= :since - interval '1 hour' {conditions}
-        )
-        SELECT met.tenant_id, met.error_pattern, {columns}
-        FROM ai_error_recovery AS step
-        JOIN met ON (met.tenant_id, met.id) = (step.tenant_id, step.request_log_id)
-        WHERE step.created_at >= :since AND step.created_at < :until {mine}
-    ) AS steps
+_MET: Final = {
+    "code": "split_part(call_error, ':', 1) = :code",
+    "pattern": "call_error = :pattern",
+}
+"""A pattern begins with its code."""
+
+_TENANTS_OF_CODE: Final = """
+    ARRAY(SELECT DISTINCT tenant_id FROM ai_error_analysis WHERE error_code = :code)
 """
 
 # Of an hour that the window cuts, the list holds the slowest; whatever is not in it took no longer
@@ -493,29 +485,27 @@ async def _patterns(
     return {row["error_pattern"]: dict(row) for row in rows}
 
 
-def _steps(tenant: str | None, pieces: Pieces) -> str:
+def _steps(
+    tenant: str | None,
+    pieces: Pieces,
+    condition: str,
+    *,
+    apart: str = "",
+    tenants: str | None = None,
+) -> str:
     """Return a subquery over the steps of a window: whole hours summed up, the edges one by one."""
     names = ", ".join(measure.name for measure in STEP_MEASURES)
     raw = ", ".join(f"SIGN * {measure.sql} AS {measure.name}" for measure in STEP_MEASURES)
     return sources(
         "step_",
-        f"strategy, provider, after, {names}",
-        f"{_STEP_KEY}, {raw}",
+        f"{apart}strategy, provider, after, {names}",
+        f"{apart}{_STEP_KEY}, {raw}",
         pieces=pieces,
         tenant=tenant,
+        condition=condition,
+        raw_condition=condition,
         rows="ai_error_recovery WHERE true",
-    )
-
-
-def _steps_after_errors(tenant: str | None, error_pattern: str | None) -> str:
-    """Return a subquery over the steps of the requests that met an error, one by one."""
-    raw = ", ".join(f"{measure.sql} AS {measure.name}" for measure in STEP_MEASURES)
-    conditions = "AND l.tenant_id = :tenant " if tenant else ""
-    conditions += "AND l.error_pattern = :pattern" if error_pattern else ""
-    return _STEPS_AFTER_ERRORS.format(
-        columns=f"{_STEP_KEY}, {raw}",
-        mine="AND step.tenant_id = :tenant" if tenant else "",
-        conditions=conditions,
+        tenants=tenants,
     )
 
 

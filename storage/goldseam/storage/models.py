@@ -227,6 +227,10 @@ class AIErrorRecovery(Base):
         server_default=text("''"),
         comment="Strategies of the steps that ran before it in the same call, the last ten",
     )
+    call_error: Mapped[str] = mapped_column(
+        server_default=text("''"),
+        comment="First error of its call: the pattern, else the code; empty while none is known",
+    )
 
 
 class AIErrorAnalysis(Base):

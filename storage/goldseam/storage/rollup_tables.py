@@ -124,8 +124,9 @@ def _steps(grain: str, *, everybody: bool) -> Table:
         _key("strategy", "strategy_name of the steps, or other"),
         _key("provider", "Provider that the steps asked, unknown, or other"),
         _key("after", "Strategies that had run before in the same call, or other"),
+        _key("call_error", "call_error of the steps"),
         *_sums(STEP_MEASURES),
-        PrimaryKeyConstraint("tenant_id", "bucket", "strategy", "provider", "after"),
+        PrimaryKeyConstraint("tenant_id", "bucket", "strategy", "provider", "after", "call_error"),
         comment=f"Sums over the recovery steps of each {grain}",
     )
 

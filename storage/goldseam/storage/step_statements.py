@@ -1,8 +1,9 @@
 """The SQL that stores recovery steps and keeps their sums.
 
 `writes` runs the first half, `rollups` the second. What a step's success is conditional on, the
-strategies that ran before it, is kept in the step's own row (`after`): a step that comes late
-changes it in those that follow, and the sums move with it. Every statement here runs under
+strategies that ran before it and the error that its call had met, is kept in the step's own row
+(`after`, `call_error`): a step that comes late changes it in those that follow, a call that comes
+late in all its steps, and the sums move with it. Whatever writes here runs under
 `rollup_statements.LOCK`, or two writers would not see each other's steps of the same call.
 """
 
@@ -38,6 +39,7 @@ _STATE: Final = (
     "strategy_name",
     "provider",
     "after",
+    "call_error",
     "was_successful",
     "recovery_time_ms",
 )
@@ -126,7 +128,7 @@ ORDER_STEPS: Final = f"""
             WHERE request_log_id IS NOT NULL
         ) AS call (tenant, request)
         CROSS JOIN LATERAL (
-            SELECT {_COLUMNS}, after FROM ai_error_recovery AS r
+            SELECT {_COLUMNS}, after, call_error FROM ai_error_recovery AS r
             WHERE r.tenant_id = tenant AND r.request_log_id = request
                 AND r.request_log_id >= request
                 AND r.created_at >= %(earliest)s AND r.created_at + '0' <= %(latest)s
@@ -150,13 +152,54 @@ The lateral query finds a call's steps by their index, as `FIND_NESTED` does and
 the upsert always finds the row: it is an update that needs no join.
 """
 
+_MISNAMED: Final = f"""
+    SELECT step.*, call.error
+    FROM unnest(%(tenants)s::text[], %(calls)s::uuid[], %(starts)s::timestamptz[])
+        AS known (tenant, id, start)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(l.error_pattern, l.first_error_code, '') AS error
+        FROM ai_request_logs AS l
+        WHERE l.tenant_id = known.tenant AND l.id = known.id
+            AND l.created_at >= known.start
+            AND l.created_at < known.start + interval '1 millisecond'
+            AND l.created_at >= %(first)s AND l.created_at + '0' <= %(last)s
+        OFFSET 0
+    ) AS call
+    CROSS JOIN LATERAL (
+        SELECT {_COLUMNS}, after, call_error FROM ai_error_recovery AS r
+        WHERE r.tenant_id = known.tenant AND r.request_log_id = known.id
+            AND r.request_log_id >= known.id
+            AND r.created_at >= %(earliest)s AND r.created_at + '0' <= %(latest)s
+        OFFSET 0
+    ) AS step
+    WHERE step.call_error <> call.error
+"""
+
+HAS_MISNAMED: Final = f"SELECT EXISTS ({_MISNAMED})"
+"""Whether a step of these calls tells of another error than its call does."""
+
+NAME_CALL_ERRORS: Final = f"""
+    WITH changed AS MATERIALIZED ({_MISNAMED}), written AS (
+        INSERT INTO ai_error_recovery ({_COLUMNS}, call_error)
+        SELECT {_COLUMNS}, error FROM changed ORDER BY {_KEY}
+        ON CONFLICT ({_KEY}) DO UPDATE SET call_error = excluded.call_error
+    )
+    INSERT INTO {_MOVED.moved} ({_COUNTED}, sign)
+    SELECT {_COUNTED}, -1 FROM changed
+    UNION ALL
+    SELECT {_COUNTED.replace("call_error", "error")}, 1 FROM changed
+"""
+"""Tell the steps of these calls what their call had met; an upsert as in `ORDER_STEPS`."""
+
 STEP_SCOPE: Final = scope(_MOVED)
 
 ADMIT_STEP_NAMES: Final = admit_names(_MOVED)
 
 HAS_FULL_STEP_NAMES: Final = has_full_names(_MOVED)
 
-ADD_STEPS: Final = add_up(_MOVED, (STEPS,), _MOVED.named, STEP_MEASURES, "true")
+ADD_STEPS: Final = add_up(
+    _MOVED, (STEPS,), {**_MOVED.named, "call_error": "call_error"}, STEP_MEASURES, "true"
+)
 
 MOVE_STEPS: Final = move_day(_MOVED, "ai_error_recovery", _STATE)
 

@@ -96,6 +96,7 @@ def sources(
     raw_condition: str = "true",
     rows: str = "ai_request_logs WHERE duplicate_of IS NULL",
     alike: tuple[str, str] | None = None,
+    tenants: str | None = None,
 ) -> str:
     """Return a subquery over the pieces of a window, for the values of `Pieces.parameters`.
 
@@ -112,13 +113,15 @@ def sources(
         raw_condition: The same for rows.
         rows: Where the rows are, with a condition.
         alike: Columns to select from the rows first and what to group them by; `raw` reads these.
+        tenants: An array in SQL, of those that are to be told apart where `tenant` is None.
     """
-    suffix = "" if tenant else "_all"
-    mine = "tenant_id = :tenant AND " if tenant else ""
+    suffix = "" if tenant or tenants else "_all"
+    whose = f"ANY ({tenants})" if tenants and not tenant else ":tenant"
+    mine = f"tenant_id = {whose} AND " if tenant or tenants else ""
     day = "day" if stem else "hour"
     rolls = ((day, "d0", "d1"), ("hour", "h0", "h1"), ("hour", "h2", "h3"))
     parts = [
-        f"SELECT {rolled} FROM ai_stats_{stem}{grain}{suffix} WHERE tenant_id = :tenant"
+        f"SELECT {rolled} FROM ai_stats_{stem}{grain}{suffix} WHERE tenant_id = {whose}"
         f" AND bucket >= :{start} AND bucket < :{end} AND {condition}"
         for (grain, start, end), span in zip(rolls, (pieces.days, *pieces.hours), strict=True)
         if span[0] < span[1]

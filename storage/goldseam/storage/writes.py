@@ -1,8 +1,8 @@
 """Store a batch of records, exactly once however often it is delivered.
 
 One transaction carries the rows and their counters; a second one, only where the batch has a part
-in it, makes requests that tell of the same call duplicates of one another, and gives recovery steps
-that do not know their request the row of their parent span.
+in it, makes requests that tell of the same call duplicates of one another, gives recovery steps
+that do not know their request the row of their parent span, and tells steps what their call met.
 
 Called by the collector's writer thread. When `write` returns, the rows are committed; when it
 raises, nothing of the batch is stored and the connection is ready for the next batch. Whether a
@@ -12,14 +12,16 @@ row is new is asked of the table, never remembered: any number of writers may ru
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import psycopg
 from psycopg import Cursor
 from psycopg.pq import TransactionStatus
 
+from goldseam.semconv.ids import log_id_time_ms
 from goldseam.storage import horizon, rollups, step_statements
 from goldseam.storage import write_statements as statements
 from goldseam.storage.errors import BatchError
@@ -42,7 +44,14 @@ ABANDONED_AT_ONCE: Final = 1_000
 
 _request_values: Final = attrgetter(*statements.REQUEST_COLUMNS)
 _recovery_values: Final = attrgetter(*statements.RECOVERY_COLUMNS)
+_STEP_TENANT: Final = statements.RECOVERY_COLUMNS.index("tenant_id")
+_STEP_CALL: Final = statements.RECOVERY_COLUMNS.index("request_log_id")
 
+_Call: TypeAlias = "tuple[str, UUID]"
+"""Tenant and row of a request."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 SILENCE_MAX_S: Final = 60.0
 """Twice what the collector allows a statement; whoever waits longer has lost the server."""
@@ -105,10 +114,9 @@ def write(conn: psycopg.Connection, batch: Batch, now: datetime) -> WriteResult:
             rollups.apply(cursor)
         if recoveries_new:
             rollups.apply_steps(cursor)
-    unlinked = [step for step in batch.recoveries if step.request_log_id is None]
-    if batch.requests or unlinked:
+    if batch:
         with hung_up_after(SILENCE_MAX_S, conn), conn.transaction(), conn.cursor() as cursor:
-            _link(cursor, batch.requests, unlinked, now)
+            _link(cursor, batch, now)
     return WriteResult(
         requests_new=new,
         requests_changed=changed,
@@ -190,61 +198,112 @@ def _store_requests(
     return new, changed, changes + further
 
 
-def _link(
-    cursor: Cursor[Any],
-    requests: Sequence[RequestRecord],
-    unlinked: Sequence[RecoveryRecord],
-    now: datetime,
-) -> None:
+def _link(cursor: Cursor[Any], batch: Batch, now: datetime) -> None:
     """Tie what a batch has stored to what others have, by trace and parent span.
 
     In a transaction of its own: only rows that are committed are seen by whichever of two writers
     comes second, and locks taken at once in key order never wait in a circle. Should the process
     end in between, nothing of the batch has been acknowledged and its repetition links it.
     """
-    records: list[RequestRecord | RecoveryRecord] = [*requests, *unlinked]
+    calls = _calls(batch)
+    steps_linked = False
+    unlinked = [step for step in batch.recoveries if step.request_log_id is None]
+    if batch.requests or unlinked:
+        where = _near([*batch.requests, *unlinked])
+        if batch.requests:
+            calls |= _link_nested(cursor, where, now)
+        found = _link_steps(cursor, where)
+        steps_linked = bool(found)
+        calls |= found
+    if _name_call_errors(cursor, calls) or steps_linked:
+        rollups.apply_steps(cursor)
+
+
+def _near(records: Sequence[RequestRecord | RecoveryRecord]) -> dict[str, Any]:
+    """Return where to look for what belongs to `records`."""
     times = [record.created_at for record in records]
-    where = {
+    return {
         "traces": list({record.trace_id for record in records}),
         "tenants": list({DEFAULT_TENANT, *(record.tenant_id for record in records)}),
         "earliest": min(times) - NESTED_WITHIN,
         "latest": max(times) + NESTED_WITHIN,
         "within": NESTED_WITHIN,
     }
-    if requests:
-        _link_nested(cursor, where, now)
-    _link_steps(cursor, where)
 
 
-def _link_nested(cursor: Cursor[Any], where: dict[str, Any], now: datetime) -> None:
-    """Make requests that tell of the same call duplicates of the outermost."""
+def _calls(batch: Batch) -> set[_Call]:
+    """Return the calls of a batch that may have steps, and those of its steps."""
+    met = {
+        (request.tenant_id, request.id)
+        for request in batch.requests
+        if request.error_pattern or request.first_error_code or request.recovery_steps
+    }
+    return met | {
+        (step.tenant_id, step.request_log_id)
+        for step in batch.recoveries
+        if step.request_log_id is not None and _is_near(step.created_at, step.request_log_id)
+    }
+
+
+def _is_near(step_start: datetime, row_id: UUID) -> bool:
+    """Tell whether a step can be of the call that it names: else the search is in far days."""
+    apart_ms = log_id_time_ms(row_id) - step_start.timestamp() * 1000
+    return abs(apart_ms) <= step_statements.CALL_WITHIN / _MILLISECOND
+
+
+def _link_nested(cursor: Cursor[Any], where: dict[str, Any], now: datetime) -> set[_Call]:
+    """Make requests that tell of the same call duplicates of the outermost; return all of them."""
     pairs = cursor.execute(statements.FIND_NESTED, where).fetchall()
     if not pairs:
-        return
+        return set()
     of_pairs = {
         "traces": list({trace_id for trace_id, *_ in pairs}),
         "ids": list({row_id for _, *pair in pairs for row_id in pair}),
     }
     related = _read(cursor, statements.LOCK_NESTED, where | of_pairs)
     _replace(cursor, link(related), now)
+    return {(request.tenant_id, request.id) for request in related}
 
 
-def _link_steps(cursor: Cursor[Any], where: dict[str, Any]) -> None:
-    """Find the requests of steps that do not name them.
+def _link_steps(cursor: Cursor[Any], where: dict[str, Any]) -> set[_Call]:
+    """Find the requests of steps that do not name them; return those that were found.
 
     What ran before such a step is known only now, so its sums move.
     """
     if cursor.execute(step_statements.HAS_UNLINKED, where).fetchone() == (False,):
-        return
+        return set()
     steps = cursor.execute(step_statements.FIND_UNLINKED, where).fetchall()
     if not steps:
-        return
+        return set()
     _ensure_staging(cursor)
     _copy(cursor, statements.COPY_RECOVERIES, statements.RECOVERY_TYPES, steps)
     rollups.lock(cursor)
     cursor.execute(step_statements.LINK_STEPS)
     cursor.execute(step_statements.ORDER_STEPS, where)
-    rollups.apply_steps(cursor)
+    return {(step[_STEP_TENANT], step[_STEP_CALL]) for step in steps}
+
+
+def _name_call_errors(cursor: Cursor[Any], calls: set[_Call]) -> bool:
+    """Tell the steps of `calls` what their call met; return whether one did not know it."""
+    if not calls:
+        return False
+    tenants, ids = map(list, zip(*calls, strict=True))
+    starts = [_EPOCH + log_id_time_ms(row_id) * _MILLISECOND for row_id in ids]
+    where = {
+        "tenants": tenants,
+        "calls": ids,
+        "starts": starts,
+        "first": min(starts),
+        "last": max(starts) + _MILLISECOND,
+        "earliest": min(starts) - step_statements.CALL_WITHIN,
+        "latest": max(starts) + step_statements.CALL_WITHIN,
+    }
+    if cursor.execute(step_statements.HAS_MISNAMED, where).fetchone() == (False,):
+        return False
+    _ensure_staging(cursor)
+    rollups.lock(cursor)
+    cursor.execute(step_statements.NAME_CALL_ERRORS, where)
+    return True
 
 
 def _read(cursor: Cursor[Any], statement: str, parameters: dict[str, Any]) -> list[RequestRecord]:
