@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 from goldseam.api import description
 from goldseam.cli import stack
 from goldseam.cli.app import app as command
-from goldseam.storage import writes
+from goldseam.storage import pattern_counters
 
 Store = Callable[..., Any]
 MakeKey = Callable[..., str]
@@ -237,7 +237,7 @@ class TestNothingIsTold:
             owner.execute(f"ALTER TABLE {PATTERNS} DROP CONSTRAINT ck_{PATTERNS}_resolution_status")
             owner.execute("UPDATE ai_error_analysis SET resolution_status = %s", [CANARY])
         body = json.dumps({"scopes": ["admin"], "label": CANARY}).encode()
-        pattern = writes.pattern_id(row.tenant_id, row.error_pattern)
+        pattern = pattern_counters.pattern_id(row.tenant_id, row.error_pattern)
         statuses = [
             ask("GET", f"/api/v1/ai/logs/recent?user_id={CANARY}"),
             ask("POST", "/api/v1/ai/keys", body=body, Content_Type="application/json"),

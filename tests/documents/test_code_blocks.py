@@ -32,6 +32,7 @@ from goldseam.storage import (
     Role,
     engine,
     keys,
+    pattern_counters,
     writes,
 )
 from goldseam.storage.roles import ALL_TENANTS
@@ -154,7 +155,7 @@ def calls(database: str) -> dict[str, str]:
     return {
         "ID": str(failed.id),
         "TRACE_ID": failed.trace_id,
-        "PATTERN_ID": writes.pattern_id("acme", pattern.error_pattern),
+        "PATTERN_ID": pattern_counters.pattern_id("acme", pattern.error_pattern),
         "GOLDSEAM_API_KEY": asyncio.run(_key(database)),
     }
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from goldseam.storage import Batch, RequestRecord, Role, writes
+from goldseam.storage import Batch, RequestRecord, Role, rewrites, writes
 from goldseam.storage.engine import connect
 
 MakeRequest = Callable[..., RequestRecord]
@@ -193,8 +193,8 @@ def test_a_request_whose_end_is_overdue_is_given_up(
     old, young, ended = make_request(1, **pending), make_request(9, **pending), make_request(2)
     writes.write(writer, make_batch(old, young, ended), NOW)
 
-    assert writes.abandon(writer, before=young.created_at, now=NOW) == 1
-    assert writes.abandon(writer, before=young.created_at, now=NOW) == 0
+    assert rewrites.abandon(writer, before=young.created_at, now=NOW) == 1
+    assert rewrites.abandon(writer, before=young.created_at, now=NOW) == 0
 
     assert [(row["status"], row["error_code"]) for row in stored(writer)] == [
         ("abandoned", "UNKNOWN"),
@@ -209,7 +209,7 @@ def test_a_late_end_overwrites_what_was_given_up(
     """`abandoned` is a guess."""
     final = make_request(1)
     writes.write(writer, make_batch(replace(final, status="pending", processing_time_ms=0.0)), NOW)
-    writes.abandon(writer, before=NOW, now=NOW)
+    rewrites.abandon(writer, before=NOW, now=NOW)
 
     writes.write(writer, make_batch(final), NOW)
 

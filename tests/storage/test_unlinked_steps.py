@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from goldseam.storage import Batch, RecoveryRecord, RequestRecord, writes
+from goldseam.storage import Batch, RecoveryRecord, RequestRecord, rewrites, writes
 from goldseam.storage.records import DEFAULT_TENANT
 from goldseam.storage.step_statements import FIND_UNLINKED
 
@@ -101,9 +101,9 @@ def test_steps_that_never_find_a_request_cost_later_batches_nothing(
     where = {
         "traces": [request.trace_id],
         "tenants": [request.tenant_id],
-        "earliest": request.created_at - writes.NESTED_WITHIN,
-        "latest": request.created_at + writes.NESTED_WITHIN,
-        "within": writes.NESTED_WITHIN,
+        "earliest": request.created_at - rewrites.NESTED_WITHIN,
+        "latest": request.created_at + rewrites.NESTED_WITHIN,
+        "within": rewrites.NESTED_WITHIN,
     }
     with writer.transaction():
         plan = writer.execute(f"EXPLAIN {FIND_UNLINKED}", where).fetchall()

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from goldseam.storage import Batch, RecoveryRecord, RequestRecord, Role, writes
+from goldseam.storage import Batch, RecoveryRecord, RequestRecord, Role, pattern_counters, writes
 from goldseam.storage.embedded import EmbeddedPostgres
 from goldseam.storage.engine import connect
 from goldseam.storage.errors import BatchError
@@ -172,13 +172,13 @@ def test_a_mended_call_counts_in_its_pattern(
     assert (row["occurrence_count"], row["recovered_count"]) == (2, 1)
     assert row["first_seen"] == mended.created_at
     assert row["last_occurred"] == failed.created_at + timedelta(milliseconds=250)
-    assert row["pattern_id"] == writes.pattern_id("acme", PATTERN)
+    assert row["pattern_id"] == pattern_counters.pattern_id("acme", PATTERN)
     assert row["resolution_status"] == "open"
 
 
 def test_the_pattern_id_is_the_start_of_a_hash() -> None:
     """Sixteen hex digits of SHA-256 over tenant and pattern, as other programs compute it."""
-    assert writes.pattern_id("acme", "TIMEOUT:openai:slow") == "89c6607811ec58fe"
+    assert pattern_counters.pattern_id("acme", "TIMEOUT:openai:slow") == "89c6607811ec58fe"
 
 
 def test_a_row_that_becomes_a_duplicate_is_taken_out_of_its_pattern(

@@ -14,7 +14,7 @@ from typing import Final
 import psycopg
 
 from goldseam.collector.settings import CollectorSettings
-from goldseam.storage import engine, partitions, retention, writes
+from goldseam.storage import engine, partitions, retention, rewrites
 from goldseam.storage.errors import StorageError
 from goldseam.storage.roles import Role
 
@@ -107,7 +107,7 @@ def give_up_overdue(url: str, now: datetime, *, timeout: timedelta) -> int:
         StorageError: The database is away, or lacks the tables.
     """
     with engine.connect(url, Role.WRITER, statement_timeout_s=_STATEMENT_TIMEOUT_S) as connection:
-        return writes.abandon(connection, before=now - timeout, now=now)
+        return rewrites.abandon(connection, before=now - timeout, now=now)
 
 
 async def _repeat(job: Job) -> None:
