@@ -120,8 +120,31 @@ LINK_STEPS: Final = f"""
 """
 """Give staged steps, which the transaction has read, the request that was found for them."""
 
-ORDER_STEPS: Final = f"""
-    WITH ran AS (
+
+def _set(column: str, value: str, changed: str) -> str:
+    """Return the statement that sets `column` of the `changed` steps to their `value`.
+
+    The sums move by the difference. The upsert always finds the row: it is an update that needs no
+    join.
+    """
+    return f"""
+        WITH changed AS MATERIALIZED ({changed}), written AS (
+            INSERT INTO ai_error_recovery ({_COLUMNS}, {column})
+            SELECT {_COLUMNS}, {value} FROM changed ORDER BY {_KEY}
+            ON CONFLICT ({_KEY}) DO UPDATE SET {column} = excluded.{column}
+        )
+        INSERT INTO {_MOVED.moved} ({_COUNTED}, sign)
+        SELECT {_COUNTED}, -1 FROM changed
+        UNION ALL
+        SELECT {", ".join(value if name == column else name for name in _STATE)}, 1 FROM changed
+    """
+
+
+ORDER_STEPS: Final = _set(
+    "after",
+    "before",
+    f"""
+    SELECT * FROM (
         SELECT step.*, {_BEFORE} AS before
         FROM (
             SELECT DISTINCT tenant_id, request_log_id FROM goldseam_staged_recoveries
@@ -134,22 +157,13 @@ ORDER_STEPS: Final = f"""
                 AND r.created_at >= %(earliest)s AND r.created_at + '0' <= %(latest)s
             OFFSET 0
         ) AS step
-    ), changed AS MATERIALIZED (
-        SELECT * FROM ran WHERE after <> before
-    ), written AS (
-        INSERT INTO ai_error_recovery ({_COLUMNS}, after)
-        SELECT {_COLUMNS}, before FROM changed ORDER BY {_KEY}
-        ON CONFLICT ({_KEY}) DO UPDATE SET after = excluded.after
-    )
-    INSERT INTO {_MOVED.moved} ({_COUNTED}, sign)
-    SELECT {_COUNTED}, -1 FROM changed
-    UNION ALL
-    SELECT {_COUNTED.replace(" after", " before")}, 1 FROM changed
-"""
+    ) AS ran
+    WHERE after <> before
+    """,
+)
 """Set right what comes after what in the calls that the batch touches.
 
-The lateral query finds a call's steps by their index, as `FIND_NESTED` does and for its reasons;
-the upsert always finds the row: it is an update that needs no join.
+The lateral query finds a call's steps by their index, as `FIND_NESTED` does and for its reasons.
 """
 
 _MISNAMED: Final = f"""
@@ -178,18 +192,8 @@ _MISNAMED: Final = f"""
 HAS_MISNAMED: Final = f"SELECT EXISTS ({_MISNAMED})"
 """Whether a step of these calls tells of another error than its call does."""
 
-NAME_CALL_ERRORS: Final = f"""
-    WITH changed AS MATERIALIZED ({_MISNAMED}), written AS (
-        INSERT INTO ai_error_recovery ({_COLUMNS}, call_error)
-        SELECT {_COLUMNS}, error FROM changed ORDER BY {_KEY}
-        ON CONFLICT ({_KEY}) DO UPDATE SET call_error = excluded.call_error
-    )
-    INSERT INTO {_MOVED.moved} ({_COUNTED}, sign)
-    SELECT {_COUNTED}, -1 FROM changed
-    UNION ALL
-    SELECT {_COUNTED.replace("call_error", "error")}, 1 FROM changed
-"""
-"""Tell the steps of these calls what their call had met; an upsert as in `ORDER_STEPS`."""
+NAME_CALL_ERRORS: Final = _set("call_error", "error", _MISNAMED)
+"""Tell the steps of these calls what their call had met."""
 
 STEP_SCOPE: Final = scope(_MOVED)
 
