@@ -56,8 +56,7 @@ def needs(scope: Scope) -> Any:
             raise Forbidden(f"This key is not for {scope}; create one with `goldseam keys create`.")
         if caller.tenant == ALL_TENANTS and not caller.is_admin:
             raise Forbidden("This key belongs to no tenant and may only write.")
-        if hasattr(request.app.state, "goldseam_settings"):
-            _refuse_unknown_parameters(request)
+        _refuse_unknown_parameters(request)
 
     return Depends(check)
 
@@ -65,10 +64,12 @@ def needs(scope: Scope) -> Any:
 def _refuse_unknown_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not take: a typo would widen what is asked for.
 
-    Only where the application is ours, which has settings in its state; another one may have
-    parameters of its own.
+    Only where the application is ours, which has settings in its state: another one may have
+    parameters of its own, as the pages have that no description of the API names.
     """
     route = request.scope["route"]
+    if not (route.include_in_schema and hasattr(request.app.state, "goldseam_settings")):
+        return
     unknown = sorted(request.query_params.keys() - route.query_names)
     if unknown:
         there = ", ".join(sorted(route.query_names)) or "none"
