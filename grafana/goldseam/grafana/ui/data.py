@@ -6,7 +6,6 @@ with the key's tenant set: row level security decides what is seen, the variable
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from goldseam.api.deps import CallerOf, Connection, needs
 from goldseam.api.parameters import NO_NUL, TEXT_MAX
-from goldseam.api.problems import NotFound, Problem, ProblemRoute
+from goldseam.api.problems import Invalid, NotFound, ProblemRoute
 from goldseam.grafana.dashboards.common import OPTIONS_MAX
 from goldseam.grafana.dashboards.sources import ANY
 from goldseam.grafana.macros import expand
@@ -37,17 +36,6 @@ Json = dict[str, Any]
 Values = Mapping[str, list[str]]
 
 
-class Wrong(Problem):
-    """A part of the page's address is wrong; the message says what to write."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"Correct these parameters: {name}: {reason}",
-            invalid_parameters=[{"name": name, "in": "query", "reason": reason}],
-        )
-
-
 def _page(slug: str) -> Dashboard:
     if slug not in PAGES:
         raise NotFound(f"page {slug!r}")
@@ -61,7 +49,7 @@ def _range(
     try:
         return parse(start, end, now=datetime.now(UTC))
     except RangeError as error:
-        raise Wrong("from, to", str(error)) from error
+        raise Invalid("from, to", str(error), place="query") from error
 
 
 Within = Annotated[Range, Depends(_range)]
@@ -79,7 +67,8 @@ def _chosen(request: Request, variable: Variable | TextBox) -> list[str]:
     name = f"var-{variable.name}"
     given = request.query_params.getlist(name)
     if len(given) > OPTIONS_MAX or any(len(each) > TEXT_MAX or "\0" in each for each in given):
-        raise Wrong(name, f"at most {OPTIONS_MAX} texts of {TEXT_MAX} characters")
+        reason = f"at most {OPTIONS_MAX} texts of {TEXT_MAX} characters"
+        raise Invalid(name, reason, place="query")
     if isinstance(variable, TextBox):
         return given[:1] or [""]
     return given or [ANY]
